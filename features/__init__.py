@@ -1,0 +1,1 @@
+"""What is known of a project, as columns, as known on a date."""

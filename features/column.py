@@ -1,0 +1,106 @@
+"""What a column means, declared once: encoder, request schema, form and dictionary read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a column means, which decides how it is validated, encoded and shown."""
+
+    MONEY = "money"  # in the set's currency
+    RATIO = "ratio"  # a plain number, 1.0 = 100 %
+    COUNT = "count"  # a whole number >= 0
+    NUMBER = "number"  # any other number, in its unit (months, points, percent)
+    FLAG = "flag"  # true or false
+    CATEGORY = "category"  # one of a set of names, encoded ordinally
+
+
+class Direction(StrEnum):
+    """What more of the column must do to the risk, at every age."""
+
+    RAISES = "raises"
+    LOWERS = "lowers"
+    FREE = "free"
+
+    @property
+    def sign(self) -> int:
+        """Return +1, -1 or 0, as LightGBM's monotone_constraints takes it."""
+        return {"raises": 1, "lowers": -1, "free": 0}[self.value]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One thing known of a project."""
+
+    name: str
+    kind: Kind
+    unit: str
+    group: str
+    source: str
+    label: str
+    label_zh: str
+    meaning: str
+    meaning_zh: str
+    low: float | None = None  # allowed range, both ends included; None is open
+    high: float | None = None
+    direction: Direction = Direction.FREE
+    reason: str = ""  # why the direction holds; required unless free
+    optional: bool = True  # missing = "allowed"; False refuses a project without it
+    levels: tuple[str, ...] = ()  # of a category; empty means any name, unseen ones count as missing
+    expression: str | None = None  # `from` in TOML: SQL over the data file's own columns
+    terms: str | None = None  # filled from this field of the loan's terms at quote time
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a data file says what became of a project: SQL expressions over its columns."""
+
+    origination: str
+    event: str
+    event_date: str
+    followed_until: str
+    default_values: tuple[str, ...] = ("default",)
+    exit_values: tuple[str, ...] = ()
+    known_date: str | None = None  # when the event became known; absent: on the event date
+    exposure: str | None = None
+    loss: str | None = None
+    weight: str | None = None
+    keep: str | None = None  # rows to use
+
+
+@dataclass(frozen=True)
+class Window:
+    """The split by time: train on [train_from, test_from), test on [test_from, test_to)."""
+
+    train_from: date | None = None
+    test_from: date | None = None
+    test_to: date | None = None
+
+
+@dataclass(frozen=True)
+class ColumnSet:
+    """Everything a model may know, in order; the order is the model's column order."""
+
+    name: str
+    version: str
+    title: str
+    currency: str
+    columns: tuple[Column, ...]
+    groups: dict[str, tuple[str, str]]  # name -> title in English, in Chinese
+    sources: dict[str, tuple[str, str]]
+    age_edges_months: tuple[int, ...]
+    outcome: Outcome
+    window: Window = field(default_factory=Window)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the column names, in the model's order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def asked(self) -> tuple[Column, ...]:
+        """Return the columns a caller sends; the others come from the loan's terms."""
+        return tuple(column for column in self.columns if column.terms is None)

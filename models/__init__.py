@@ -1,0 +1,1 @@
+"""Hazard of default, loss given default, and exact explanations of a price."""
