@@ -243,8 +243,10 @@ def _attribute(patterns, upto, start, column, begin, end, offset, cells, phi):  
         row = offset[leaf] + patterns[leaf] * d
         for i in range(d):
             share[first + i] = weight * cells[row + i]
+    lanes = np.zeros((4, len(phi)))  # four sums side by side: none waits for the last one
     for i in range(len(column)):
-        phi[column[i]] += share[i]
+        lanes[i & 3, column[i]] += share[i]
+    phi += lanes.sum(axis=0)
 
 
 @njit(cache=True)
