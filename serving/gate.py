@@ -1,0 +1,243 @@
+"""The gate in front of every address: what it lets through is small, known, and read once.
+
+What passes has one known method and path, no query, an allowed Host, a body only where one is taken:
+plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The value read
+stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong, here or behind,
+leaves as problem+json; an unexpected error shows an id and nothing else, and is logged under that id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.doors import Door, doors_at
+from serving.problem import (
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    MALFORMED_REQUEST,
+    MEDIA_TYPE,
+    METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
+    NOT_FOUND,
+    REQUEST_TIMEOUT,
+    TIMED_OUT,
+    UNSUPPORTED_MEDIA_TYPE,
+    WRONG_HOST,
+    Refusal,
+    refusal,
+)
+from serving.strict_json import parse
+
+log = logging.getLogger("seedrate.gate")
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+SINGULAR = {b"content-type", b"content-length", b"content-encoding", b"host", b"accept"}
+UNKNOWN_ROUTE = "unknown"
+
+Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An ASGI application that lets the known through to ours or to what it stands in front of."""
+
+    ours: ASGIApp
+    behind: ASGIApp | None
+    hosts: frozenset[str]
+    timeout_seconds: float
+    observe: Observe
+    new_error_id: Callable[[], str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await (self.behind or self.ours)(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, _Reply(send))
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._pass(scope, receive, reply)
+        except Exception as error:
+            if reply.status:
+                log.exception("an answer broke off")
+            else:
+                await reply.refuse(self._refusal(error, scope, reply))
+        route, method = reply.route, scope["method"] if reply.route else "other"
+        self.observe(route or UNKNOWN_ROUTE, method, reply.status, perf_counter() - began)
+
+    async def _pass(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        door = _door(scope["path"], scope["method"])
+        reply.route = door.path
+        headers = _headers(scope["headers"])
+        if scope["query_string"]:
+            raise Refusal(MALFORMED_REQUEST, "no address here takes a query, however: one came")
+        self._check_host(headers.get(b"host"))
+        _check_accept(headers.get(b"accept"), door)
+        body = b""
+        if door.most_bytes:
+            _check_body_headers(headers)
+            body = await _body(receive, headers, door.most_bytes)
+            scope.setdefault("state", {})["body"] = parse(body)
+        reply.asked = True
+        if door.ours or self.behind is None:
+            await self.ours(scope, receive, reply.send)
+        else:
+            await self.behind(scope, _replay(body, receive), reply.send)
+
+    def _check_host(self, given: bytes | None) -> None:
+        name = (given or b"").decode("latin-1").lower()
+        if not name.endswith("]"):
+            name = name.rpartition(":")[0] or name
+        if name not in self.hosts and "*" not in self.hosts:
+            raise Refusal(WRONG_HOST, f"Host must be in SEEDRATE_HOSTS, however: {name[:100]!r}")
+
+    def _refusal(self, error: Exception, scope: Scope, reply: _Reply) -> Refusal:
+        if isinstance(error, TimeoutError):
+            problem = TIMED_OUT if reply.asked else REQUEST_TIMEOUT
+            return Refusal(problem, f"it must take at most {self.timeout_seconds:g} s")
+        expected = refusal(error)
+        if expected is not None:
+            return expected
+        error_id = self.new_error_id()
+        log.error("error %s at %s", error_id, scope["path"], exc_info=error)
+        return Refusal(INTERNAL_ERROR, f"this was logged as error {error_id}")
+
+
+@dataclass
+class _Reply:
+    """Sends, adds the security headers, and remembers what was said."""
+
+    out: Send
+    status: int = 0
+    route: str = ""
+    asked: bool = False  # the request has arrived whole
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+        await self.out(message)
+
+    async def refuse(self, refused: Refusal) -> None:
+        body = refused.body()
+        extra = [(k.lower().encode(), v.encode("latin-1")) for k, v in refused.headers.items()]
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            *extra,
+        ]
+        status = refused.problem.status
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _door(path: str, method: str) -> Door:
+    found = doors_at(path)
+    if not found:
+        raise Refusal(NOT_FOUND, "docs/api.md and /openapi.json list the addresses there are")
+    for door in found:
+        if method in door.methods:
+            return door
+    allowed = ", ".join(name for door in found for name in door.methods)
+    detail = f"the method must be {allowed}, however: {method[:20]!r}"
+    raise Refusal(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers by name; those that decide something must not come twice."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        if name in headers and name in SINGULAR:
+            raise Refusal(
+                MALFORMED_REQUEST, f"{name.decode('latin-1')} must come once, however: twice"
+            )
+        headers[name] = value
+    return headers
+
+
+def _check_accept(given: bytes | None, door: Door) -> None:
+    if given is None or given in (b"*/*", b"application/json"):
+        return
+    family = door.replies.partition("/")[0] + "/*"
+    for part in given.decode("latin-1").lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        if kind in ("*/*", family, door.replies, MEDIA_TYPE) and not any(map(_zero, parameters)):
+            return
+    raise Refusal(NOT_ACCEPTABLE, f"Accept must allow {door.replies}, however: {given[:100]!r}")
+
+
+def _zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name == "q" and value.strip("0.") == ""
+
+
+def _check_body_headers(headers: dict[bytes, bytes]) -> None:
+    if b"content-encoding" in headers:
+        raise Refusal(
+            UNSUPPORTED_MEDIA_TYPE,
+            "Content-Encoding must be absent, however: it came",
+            headers={"Accept-Encoding": "identity"},
+        )
+    given = headers.get(b"content-type", b"")
+    if given != b"application/json" and not _is_json(given):
+        raise Refusal(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type must be application/json, however: {given[:100].decode('latin-1')!r}",
+            headers={"Accept": "application/json"},
+        )
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind, *parameters = (part.strip() for part in content_type.lower().split(b";"))
+    return kind == b"application/json" and parameters in ([], [b"charset=utf-8"])
+
+
+async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
+    announced = headers.get(b"content-length", b"0")
+    if not announced.isdigit() or int(announced) > most:
+        raise _too_large(most)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(MALFORMED_REQUEST, "the body must arrive whole, however: it broke off")
+        chunk: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(BODY_TOO_LARGE, f"the body must have at most {most} bytes, however: more")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body again, then what comes after it."""
+    waiting: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again

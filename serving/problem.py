@@ -1,0 +1,129 @@
+"""Every refusal a caller can meet, as RFC 9457 problem+json with a stable code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pricing.errors import Fault, InputError, ModelError, PolicyError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of refusal: callers may match on `code`; the wording may improve."""
+
+    code: str
+    status: int
+    title: str
+
+
+MALFORMED_REQUEST = Problem("malformed_request", 400, "The request is not one this server reads")
+MALFORMED_JSON = Problem("malformed_json", 400, "The body is not strict JSON")
+NOT_FOUND = Problem("not_found", 404, "There is nothing at this address")
+QUOTE_NOT_FOUND = Problem("quote_not_found", 404, "No quote is recorded under this id")
+METHOD_NOT_ALLOWED = Problem("method_not_allowed", 405, "This address has no such method")
+NOT_ACCEPTABLE = Problem("not_acceptable", 406, "No reply in the media type asked for")
+REQUEST_TIMEOUT = Problem("request_timeout", 408, "The request did not arrive in time")
+NOT_QUOTED = Problem("not_quoted", 409, "The policy's answer is no quote")
+BODY_TOO_LARGE = Problem("body_too_large", 413, "The body is larger than this address takes")
+UNSUPPORTED_MEDIA_TYPE = Problem("unsupported_media_type", 415, "The body must be plain JSON")
+WRONG_HOST = Problem("wrong_host", 421, "This server does not answer under that name")
+INVALID_INPUT = Problem("invalid_input", 422, "The request does not fit the contract")
+INTERNAL_ERROR = Problem("internal_error", 500, "The server failed")
+NOT_READY = Problem("not_ready", 503, "No model is loaded")
+OVERLOADED = Problem("overloaded", 503, "Too many quotes are waiting to be recorded")
+NOT_RECORDED = Problem("not_recorded", 503, "The quote could not be recorded")
+TIMED_OUT = Problem("timed_out", 504, "The answer took too long")
+
+PROBLEMS = (
+    MALFORMED_REQUEST,
+    MALFORMED_JSON,
+    NOT_FOUND,
+    QUOTE_NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    NOT_ACCEPTABLE,
+    REQUEST_TIMEOUT,
+    NOT_QUOTED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    WRONG_HOST,
+    INVALID_INPUT,
+    INTERNAL_ERROR,
+    NOT_READY,
+    OVERLOADED,
+    NOT_RECORDED,
+    TIMED_OUT,
+)
+
+
+class Refusal(Exception):
+    """A request that gets a problem for an answer."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep the parts of the answer.
+
+        Args:
+            problem: the kind.
+            detail: one sentence about this request.
+            faults: every field that is wrong.
+            headers: to send beside it, such as Allow or Retry-After.
+        """
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        return {
+            "type": f"urn:seedrate:problem:{self.problem.code}",
+            "title": self.problem.title,
+            "status": self.problem.status,
+            "code": self.problem.code,
+            "detail": self.detail,
+            "faults": [
+                {"field": fault.field, "expected": fault.expected, "given": fault.given}
+                for fault in self.faults
+            ],
+        }
+
+    def body(self) -> bytes:
+        """Return the body of the answer in bytes."""
+        return orjson.dumps(self.document())
+
+
+def refusal(error: Exception) -> Refusal | None:
+    """Return the answer to an error raised on purpose, and None for a surprise.
+
+    >>> refusal(InputError.of("instrument.amount", "above 0", -1)).detail
+    'instrument.amount must be above 0, however: -1'
+    """
+    match error:
+        case Refusal():
+            return error
+        case InputError():
+            return Refusal(INVALID_INPUT, _summary(error), faults=error.faults)
+        case PolicyError():
+            return Refusal(NOT_QUOTED, str(error))
+        case ModelError():
+            return Refusal(NOT_READY, str(error), headers={"Retry-After": "5"})
+        case _:
+            return None
+
+
+def _summary(error: InputError) -> str:
+    first, *others = error.faults
+    return f"{first}" + (f" (and {len(others)} more, see faults)" if others else "")

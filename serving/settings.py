@@ -1,0 +1,144 @@
+"""What the environment may set, read once and checked all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pricing.errors import Fault, InputError
+
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its default as text, and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting("SEEDRATE_VAR", "var", "Folder of everything a run writes; made if absent."),
+    Setting(
+        "SEEDRATE_TRACKING_URI",
+        "sqlite:///var/mlflow.db",
+        "MLflow server or database that names the champion; `off` serves the newest local copy. "
+        "The default lies in the folder that SEEDRATE_VAR names.",
+    ),
+    Setting("SEEDRATE_MODEL", "seedrate", "Name of the registered model."),
+    Setting("SEEDRATE_ALIAS", "champion", "Alias of the version to serve."),
+    Setting("SEEDRATE_POLICY", "", "Path of a policy TOML file; empty is the embedded one."),
+    Setting(
+        "SEEDRATE_HOSTS",
+        "localhost,127.0.0.1,[::1]",
+        "Names under which callers may reach the server (the Host header, without port), "
+        "separated by commas; `*` allows any.",
+    ),
+    Setting(
+        "SEEDRATE_TIMEOUT_SECONDS",
+        "10",
+        "Longest time from a request's first byte to its answer, in (0, 14].",
+    ),
+    Setting(
+        "SEEDRATE_PULL_SECONDS",
+        "60",
+        "Longest time at start that fetching the champion may take, in (0, 600].",
+    ),
+    Setting(
+        "SEEDRATE_JOURNAL_QUEUE",
+        "4096",
+        "Quotes that may wait to be recorded, 1 to 100000; above it a quote is refused with 503.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as values; paths are absolute."""
+
+    var: Path
+    tracking_uri: str | None  # None: never ask a registry
+    model: str
+    alias: str
+    policy: Path | None
+    hosts: frozenset[str]  # in lower case; {"*"} is any
+    timeout_seconds: float
+    pull_seconds: float
+    journal_queue: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Read every setting.
+
+        Raises:
+            InputError: names each setting that is not as docs/settings.md says.
+
+        >>> Settings.read({"SEEDRATE_ALIAS": "candidate"}).alias
+        'candidate'
+        """
+        text = {setting.name: environ.get(setting.name, setting.default) for setting in SETTINGS}
+        reader = _Reader(text, [])
+        var = Path(text["SEEDRATE_VAR"] or "var").absolute()
+        uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
+        policy = text["SEEDRATE_POLICY"]
+        settings = cls(
+            var=var,
+            tracking_uri=None if uri == OFF else uri,
+            model=reader.name("SEEDRATE_MODEL"),
+            alias=reader.name("SEEDRATE_ALIAS"),
+            policy=Path(policy).absolute() if policy else None,
+            hosts=reader.hosts("SEEDRATE_HOSTS"),
+            timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
+            pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
+            journal_queue=reader.count("SEEDRATE_JOURNAL_QUEUE", most=100_000),
+        )
+        if reader.faults:
+            raise InputError(reader.faults)
+        return settings
+
+    @property
+    def ledger(self) -> Path:
+        """Return the file in which acknowledged quotes are kept."""
+        return self.var / "ledger.db"
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of verified local copies of models."""
+        return self.var / "models"
+
+
+@dataclass(frozen=True)
+class _Reader:
+    text: Mapping[str, str]
+    faults: list[Fault]
+
+    def name(self, key: str) -> str:
+        value = self.text[key]
+        if not value or not all(letter.isalnum() or letter in "._-" for letter in value):
+            self.faults.append(Fault(key, "letters, digits, dots, dashes", repr(value)))
+        return value
+
+    def number(self, key: str, *, most: float) -> float:
+        try:
+            value = float(self.text[key])
+        except ValueError:
+            value = float("nan")
+        if not 0 < value <= most:
+            self.faults.append(Fault(key, f"a number in (0, {most:g}]", repr(self.text[key])))
+        return value
+
+    def count(self, key: str, *, most: int) -> int:
+        text = self.text[key]
+        value = int(text) if text.isascii() and text.isdigit() else 0
+        if not 1 <= value <= most:
+            self.faults.append(Fault(key, f"a whole number in [1, {most}]", repr(text)))
+        return value
+
+    def hosts(self, key: str) -> frozenset[str]:
+        names = frozenset(part.strip().lower() for part in self.text[key].split(",")) - {""}
+        if not names:
+            self.faults.append(Fault(key, "at least one name, or *", repr(self.text[key])))
+        return names
