@@ -53,22 +53,54 @@ class Column:
     expression: str | None = None  # `from` in TOML: SQL over the data file's own columns
     terms: str | None = None  # filled from this field of the loan's terms at quote time
 
+    @property
+    def numeric(self) -> bool:
+        """Return whether values are numbers, so that a range and a direction have a meaning."""
+        return self.kind not in (Kind.FLAG, Kind.CATEGORY)
+
+    @property
+    def expected(self) -> str:
+        """Return what a value must be, in words.
+
+        >>> text = dict.fromkeys("unit group source label label_zh meaning meaning_zh".split(), "")
+        >>> Column(name="age", kind=Kind.COUNT, low=0, high=99, **text).expected
+        'a whole number from 0 to 99'
+        """
+        if self.kind is Kind.FLAG:
+            return "true or false"
+        if self.kind is Kind.CATEGORY:
+            return f"one of {', '.join(self.levels)}" if self.levels else "text"
+        noun = "a whole number" if self.kind is Kind.COUNT else "a finite number"
+        match (self.low, self.high):
+            case (None, None):
+                return noun
+            case (float() | int() as low, None):
+                return f"{noun} of at least {low:.15g}"
+            case (None, float() | int() as high):
+                return f"{noun} of at most {high:.15g}"
+            case (low, high):
+                return f"{noun} from {low:.15g} to {high:.15g}"
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a data file says what became of a project: SQL expressions over its columns."""
+    """How a data file says what became of a project: SQL expressions over its columns.
+
+    What happened, or became known, after `followed_until` counts as not having happened.
+    """
 
     origination: str
-    event: str
-    event_date: str
+    event: str  # one of default_values or exit_values; null is "nothing happened"
+    event_date: str  # read where an event is named
     followed_until: str
     default_values: tuple[str, ...] = ("default",)
     exit_values: tuple[str, ...] = ()
     known_date: str | None = None  # when the event became known; absent: on the event date
-    exposure: str | None = None
-    loss: str | None = None
+    exposure: str | None = None  # > 0; with the loss, of defaults
+    loss: str | None = None  # from 0 to the exposure; loss / exposure is the loss given default
     weight: str | None = None
     keep: str | None = None  # rows to use
+    loan: str | None = None  # names a loan; a file that holds one twice is refused
 
 
 @dataclass(frozen=True)
