@@ -1,0 +1,140 @@
+"""The way from a request to a quote: the one function behind every door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Protocol
+
+import orjson
+
+from models.reasons import Language
+from pricing.errors import InputError
+from pricing.schedule import Terms
+from serving.contract import Asked, Contract, as_asked, read_batch
+from serving.journal import Journal
+from serving.problem import Refusal, refusal
+
+Stage = Callable[[str, float], None]
+
+
+class Quote(Protocol):
+    """A price and its explanation."""
+
+    def document(self, language: Language) -> dict[str, Any]:
+        """Return the body of a reply, ready for JSON."""
+
+
+class Pricer(Protocol):
+    """What prices and explains: `models.pricer.Pricer`, or a small one in a test."""
+
+    def quote_checked(self, project: Mapping[str, object], terms: Terms) -> Quote:
+        """Encode, price and explain a project that has been checked."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The exact bytes of an answer; `quote_id` is None for a what-if, which is not recorded."""
+
+    quote_id: str | None
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a quote needs from outside, wired once in serving/app.py."""
+
+    contract: Contract
+    pricer: Pricer
+    journal: Journal
+    now: Callable[[], datetime]
+    new_id: Callable[[datetime], str]
+    stage: Stage
+
+    async def quote(self, body: Any) -> Reply:
+        """Check, price, explain, write, record: what is not recorded is not given.
+
+        Args:
+            body: the request as JSON says it, not yet checked.
+
+        Raises:
+            SeedrateError: the request, the policy or the model forbids a quote.
+            Refusal: the quote could not be recorded.
+        """
+        reply = self.price(body, recorded=True)
+        await self._record(reply)
+        return reply
+
+    def what_if(self, body: Any) -> Reply:
+        """Check, price, explain, write: the same without recording, and marked so."""
+        return self.price(body, recorded=False)
+
+    async def batch(self, body: Any) -> bytes:
+        """Return the results of a batch: each its own quote or problem, in the order asked."""
+        return _results(await asyncio.gather(*[self._one(item) for item in read_batch(body)]))
+
+    def price(self, body: Any, *, recorded: bool) -> Reply:
+        """Check, price, explain and write one request."""
+        began = perf_counter()
+        asked = self.contract.read(body)
+        checked = perf_counter()
+        try:
+            quote = self.pricer.quote_checked(asked.project, asked.terms)
+        except InputError as error:
+            raise InputError([as_asked(fault) for fault in error.faults]) from None
+        priced = perf_counter()
+        reply = self._written(asked, quote, recorded=recorded)
+        self.stage("check", checked - began)
+        self.stage("price", priced - checked)
+        self.stage("write", perf_counter() - priced)
+        return reply
+
+    def _written(self, asked: Asked, quote: Quote, *, recorded: bool) -> Reply:
+        now = self.now()
+        quote_id = self.new_id(now) if recorded else None
+        terms = asked.terms
+        document = {
+            "quote_id": quote_id,
+            "recorded": recorded,
+            "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "reference": asked.reference,
+            "instrument": {
+                "kind": "term_loan",
+                "amount": terms.amount,
+                "term_months": terms.term_months,
+                "repayment": terms.repayment,
+                "grace_months": terms.grace_months,
+                "payment_months": terms.payment_months,
+            },
+            **quote.document(asked.language),
+        }
+        return Reply(quote_id, orjson.dumps(document))
+
+    async def _record(self, reply: Reply) -> None:
+        began = perf_counter()
+        if reply.quote_id is not None:
+            await self.journal.record(reply.quote_id, reply.body)
+        self.stage("record", perf_counter() - began)
+
+    async def _one(self, item: Any) -> Reply | Refusal:
+        await asyncio.sleep(0)  # let single quotes in between
+        try:
+            return await self.quote(item)
+        except Exception as error:
+            expected = refusal(error)
+            if expected is None:
+                raise
+            return expected
+
+
+def _results(answers: Sequence[Reply | Refusal]) -> bytes:
+    results = [
+        {"status": 201, "quote": orjson.Fragment(answer.body)}
+        if isinstance(answer, Reply)
+        else {"status": answer.problem.status, "problem": answer.document()}
+        for answer in answers
+    ]
+    return orjson.dumps({"results": results})
