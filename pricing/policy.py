@@ -1,0 +1,176 @@
+"""The lender's policy: what money, capital and work cost, and between which bounds it quotes."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing import capital
+from pricing.capital import AssetClass
+from pricing.errors import Fault, InputError
+from pricing.funding import FundingCurve
+
+Floats = NDArray[np.float64]
+
+STANDARD = Path(__file__).parent / "policies" / "standard.toml"
+
+# name -> lowest and highest allowed number; bp where the name says so, fractions else
+RANGES: dict[str, tuple[float, float]] = {
+    "hurdle_rate": (0.0, 1.0),
+    "tax_rate": (0.0, 0.9),
+    "capital_ratio": (0.0, 1.0),
+    "capital_return": (-0.05, 1.0),
+    "opex_bps": (0.0, 10_000.0),
+    "margin_bps": (-10_000.0, 10_000.0),
+    "spread_floor_bps": (-10_000.0, 100_000.0),
+    "regulatory_lgd": (0.0, 1.0),
+    "spread_cap_bps": (-10_000.0, 100_000.0),
+    "annual_sales_millions": (0.0, 1e9),
+}
+OPTIONAL = ("spread_cap_bps", "annual_sales_millions", "note")
+TEXTS = ("name", "version", "currency")
+ZERO_RATES = (-0.1, 0.5)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy as it stands in its file; `digest` is the SHA-256 of the file's bytes."""
+
+    name: str
+    version: str
+    currency: str
+    funding_curve: FundingCurve
+    hurdle_rate: float  # h, return on capital after tax
+    tax_rate: float  # τ
+    capital_ratio: float  # κ, capital per risk-weighted assets
+    capital_return: float  # r_C, what idle capital earns
+    opex_bps: float
+    margin_bps: float
+    spread_floor_bps: float
+    regulatory_lgd: float
+    asset_class: AssetClass = AssetClass.CORPORATE
+    spread_cap_bps: float | None = None
+    annual_sales_millions: float | None = None
+    note: str = ""
+    digest: str = ""
+
+    @cached_property
+    def basel(self) -> Floats:
+        """Return the constants of the regulatory capital formula."""
+        return capital.constants(
+            self.asset_class,
+            lgd=self.regulatory_lgd,
+            sales_millions=self.annual_sales_millions,
+        )
+
+    @property
+    def capital_cost(self) -> float:
+        """Return h/(1 - τ) - r_C, what a unit of capital must earn before tax in a year."""
+        return self.hurdle_rate / (1 - self.tax_rate) - self.capital_return
+
+    @property
+    def capital_scale_bps(self) -> float:
+        """Return the basis points of spread that a capital requirement of K = 1 costs.
+
+        charge = κ 12.5 K (h/(1-τ) - r_C)
+        """
+        return 1e4 * self.capital_ratio * 12.5 * self.capital_cost
+
+    def clip(self, spread_bps: float) -> float:
+        """Return the spread within the policy's floor and cap."""
+        floored = max(spread_bps, self.spread_floor_bps)
+        return floored if self.spread_cap_bps is None else min(floored, self.spread_cap_bps)
+
+
+def load(path: Path | str | None = None) -> Policy:
+    """Return the policy in a TOML file, or the embedded example policy."""
+    file = STANDARD if path is None else Path(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError.of("policy", "a readable TOML file", f"{file}: {error.strerror}") from None
+    return parse(content)
+
+
+def parse(content: bytes) -> Policy:
+    """Return the policy that a file's bytes describe; every fault is raised at once."""
+    try:
+        given = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError.of("policy", "TOML in UTF-8", error) from None
+    faults = list(_faults(given))
+    if faults:
+        raise InputError(faults)
+    numbers: dict[str, Any] = {name: float(given[name]) for name in RANGES if name in given}
+    curve = FundingCurve(tuple((months, float(rate)) for months, rate in given["funding_curve"]))
+    return Policy(
+        **{name: given[name] for name in TEXTS},
+        **numbers,
+        funding_curve=curve,
+        asset_class=AssetClass(given["asset_class"]),
+        note=given.get("note", ""),
+        digest=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
+    """Yield everything that is wrong with a policy's TOML."""
+    known = {field.name for field in fields(Policy)} - {"digest"}
+    for name in given.keys() - known:
+        yield Fault(f"policy.{name}", f"one of {', '.join(sorted(known))}", name)
+    for name in (*TEXTS, "note"):
+        if not isinstance(given.get(name, "" if name in OPTIONAL else None), str):
+            yield Fault(f"policy.{name}", "a text", _shown(given, name))
+    for name, (low, high) in RANGES.items():
+        if not (_within(given.get(name), low, high) or (name in OPTIONAL and name not in given)):
+            yield Fault(
+                f"policy.{name}",
+                f"a number from {low:g} to {high:g}",
+                _shown(given, name),
+            )
+    if given.get("asset_class") not in list(AssetClass):
+        yield Fault(
+            "policy.asset_class",
+            f"one of {', '.join(AssetClass)}",
+            _shown(given, "asset_class"),
+        )
+    yield from _faults_of_curve(given.get("funding_curve"))
+    floor, cap = given.get("spread_floor_bps"), given.get("spread_cap_bps")
+    if isinstance(floor, int | float) and isinstance(cap, int | float) and cap < floor:
+        yield Fault("policy.spread_cap_bps", f"at least spread_floor_bps={floor}", str(cap))
+
+
+def _faults_of_curve(curve: object) -> Iterator[Fault]:
+    """Yield what is wrong with the funding curve, point by point."""
+    field = "policy.funding_curve"
+    if not (isinstance(curve, list) and curve):
+        yield Fault(field, "a list of [months, zero rate]", repr(curve))
+        return
+    last = 0
+    for i, point in enumerate(curve):
+        match point:
+            case [int(months), int() | float() as rate] if months > last and _within(
+                rate, *ZERO_RATES
+            ):
+                last = months
+            case _:
+                low, high = ZERO_RATES
+                expected = f"[whole months above {last}, rate from {low:g} to {high:g}]"
+                yield Fault(f"{field}[{i}]", expected, repr(point))
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    """Return whether the value is a number in [low, high]; true and NaN are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _shown(given: Mapping[str, object], name: str) -> str:
+    return repr(given[name]) if name in given else "missing"
