@@ -56,34 +56,31 @@ class World:
 
     def table(self) -> pl.DataFrame:
         """Return the flat file that a bank would have on the snapshot: later events are unknown."""
-        truth = self.truth()
         known = pl.col("event_known_on") <= self.snapshot
-        amount = self.columns["loan_amount_cny"].to_numpy() * self.fate.exposure
-        worked_out = known & (pl.col("event") == fate.DEFAULT) & (
-            pl.col("event_on").dt.offset_by(f"{fate.WORKOUT_MONTHS}mo") <= self.snapshot
-        )
-        exposure = pl.Series("exposure", np.round(amount))
+        lost = known & (pl.col("event") == fate.DEFAULT)
+        recovered = pl.col("event_on").dt.offset_by(f"{fate.WORKOUT_MONTHS}mo") <= self.snapshot
+        exposure = np.round(self.columns["loan_amount_cny"].to_numpy() * self.fate.exposure)
+        truth = self.truth().with_columns(exposure=exposure, agreed_end=self._agreed_end())
         outcome = truth.select(
-            "project",
-            "originated_on",
             pl.when(known).then("event").alias("event"),
             pl.when(known).then("event_on").alias("event_on"),
             pl.when(known).then("event_known_on").alias("event_known_on"),
-            pl.when(known).then("event_on").otherwise(self._still_followed()).alias("followed_until"),
-            pl.when(known & (pl.col("event") == fate.DEFAULT))
-            .then(exposure)
-            .alias("exposure_at_default_cny"),
-            pl.when(worked_out)
-            .then((exposure * pl.col("loss_rate")).round())
+            pl.when(known & pl.col("event").is_in([fate.DEFAULT, *fate.EXITS]))
+            .then(pl.lit(self.snapshot))
+            .otherwise(pl.min_horizontal(pl.lit(self.snapshot), "agreed_end"))
+            .alias("followed_until"),
+            pl.when(lost).then("exposure").alias("exposure_at_default_cny"),
+            pl.when(lost & recovered)
+            .then((pl.col("exposure") * pl.col("loss_rate")).round())
             .alias("loss_cny"),
         )
-        return pl.concat([outcome.select("project", "originated_on"), self.columns,
-                          outcome.drop("project", "originated_on")], how="horizontal")
+        start = truth.select("project", "originated_on")
+        return pl.concat([start, self.columns, outcome], how="horizontal")
 
-    def _still_followed(self) -> pl.Expr:
-        """Return the snapshot, or the agreed end of the loan if that is earlier."""
+    def _agreed_end(self) -> pl.Series:
+        """Return the last day of the month of the last agreed payment."""
         term = self.columns["term_months"].to_numpy().astype(np.int64)
-        return pl.min_horizontal(pl.lit(self.snapshot), dates(self.month + term, self.day))
+        return dates(self.month + term, self.day).dt.month_end()
 
 
 def simulate(

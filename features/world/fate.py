@@ -14,6 +14,7 @@ from features.world.hazard import FRAILTY, Effects
 from features.world.oracle import Oracle, blocks, everything, incidence, known_columns
 
 DEFAULT, REPAID, ACQUIRED, MATURED = "default", "repaid", "acquired", "matured"
+EXITS = (REPAID, ACQUIRED)
 KINDS = np.array([DEFAULT, REPAID, ACQUIRED, MATURED])
 PAYMENT_MONTHS = 3  # all loans of this world pay quarterly
 PAST_DUE_MONTHS = 3  # a default is one at 90 days past due (IFRS 9's backstop)
