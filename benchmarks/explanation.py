@@ -1,6 +1,6 @@
 """One explained price: how long it takes, against `pred_contrib`, and how exactly it adds up.
 
-    python -m benchmarks.explanation var/models/<digest>
+python -m benchmarks.explanation var/models/<digest>
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     spread = base + sum over columns + macro overlay + floor or cap + rounding
 
-The base is the spread of the reference company: the one whose margins are the background's mean. The
-columns share the way from there to the request by Aumann-Shapley: each margin is weighted by the mean
-slope of the spread along the straight line (pricing/path.py), and each column's contribution to the
-margins is exact (models/tables.py). Everything printed is a whole number of 0.01 bp, made so by the
-largest remainder; what the quadrature leaves (under 1e-6 bp, or it is an error) falls into rounding.
+The base is the spread of the reference company, whose margins are the background's mean. The
+columns share the way from there to the request by Aumann-Shapley: each margin is weighted by the
+mean slope of the spread along the straight line (pricing/path.py), and each column's contribution
+to the margins is exact (models/tables.py). Everything printed is a whole number of 0.01 bp, made so
+by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error) falls into rounding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from models.reasons import MOST, Reason, reason
 from models.tables import Reading
 from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
-from pricing.instrument import Instrument
+from pricing.instrument import Instrument, Price
 from pricing.path import path_weights
 
 RESIDUE_BPS = 1e-6
@@ -88,27 +88,25 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
 
 
 def explain(
-    model: HazardModel,
-    parts: Parts,
-    project: Mapping[str, object],
-    x: Floats,
-    *,
-    clip_bps: float,
-    total: int,
+    model: HazardModel, parts: Parts, price: Price, project: Mapping[str, object], x: Floats
 ) -> Explanation:
-    """Round the parts so that they sum to the quoted total, and name the reasons.
+    """Round the parts so that they sum to the quoted spread, and name the reasons.
 
     Args:
         model: whose columns and peers the parts speak of.
         parts: from `attribute`.
+        price: whose clipped spread is the total.
         project: the values as the caller gave them, with those taken from the terms.
         x: (columns,) the encoded values.
-        clip_bps: what the policy's floor or cap adds to the unclipped figure.
-        total: the quoted figure after floor and cap, in 0.01 bp.
     """
-    exact = [parts.base_bps, *parts.columns_bps, parts.macro_bps, clip_bps]
-    rest = total / 100 - math.fsum(exact)  # the residue, and the rounding of the total
-    rounded = largest_remainder([*exact, rest], total)
+    exact = [
+        parts.base_bps,
+        *parts.columns_bps,
+        parts.macro_bps,
+        price.clipped_spread_bps - price.spread_bps,
+    ]
+    rest = price.clipped_spread_bps - math.fsum(exact)  # what the quadrature left
+    rounded = largest_remainder([*exact, rest], price.clipped_spread_bps)
     base, *columns, macro, clip, rounding = rounded
     pairs = zip(model.column_set.columns, columns, strict=True)
     items = [Item(column, project.get(column.name), part) for column, part in pairs]
@@ -117,7 +115,7 @@ def explain(
         base=base,
         items=tuple(sorted(items, key=lambda item: -abs(item.hundredths))),
         lines=(("macro", macro), ("floor_cap", clip), ("rounding", rounding)),
-        total=total,
+        total=sum(rounded),
         reasons=_reasons(model, items, x),
     )
 

@@ -1,9 +1,9 @@
 """Every leaf of a bag of LightGBM hazard trees, as a box in the columns over a range of ages.
 
-A hazard booster sees the columns and, last, the index of the age bucket. Age is the contract's time
-axis: always known, never a reason. So each leaf's splits on age are dropped and kept as the range of
-buckets they allow, and what remains on every real column is one interval and whether a missing value
-passes. One look at all boxes then gives the margins at every age.
+A hazard booster sees the columns and, last, the index of the age bucket. Age is the contract's
+time axis: always known, never a reason. So each leaf's splits on age are dropped and kept as the
+range of buckets they allow, and what remains on every real column is one interval and whether a
+missing value passes. One look at all boxes then gives the margins at every age.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightgbm
 import numpy as np
@@ -109,7 +109,9 @@ def _box(
         column = int(node["split_feature"])
         if column == columns:
             cut = math.floor(float(node["threshold"])) + 1  # buckets 0 .. cut-1 go left
-            age_from, age_to = (age_from, min(age_to, cut)) if left else (max(age_from, cut), age_to)
+            age_from, age_to = (
+                (age_from, min(age_to, cut)) if left else (max(age_from, cut), age_to)
+            )
         else:
             conditions.setdefault(column, Condition()).narrow(node, left=left)
     if age_from >= age_to:
@@ -121,8 +123,7 @@ def _box(
     return Leaf(value, conditions, age_from, age_to)
 
 
-@dataclass(frozen=True)
-class Boxes:
+class Boxes(NamedTuple):
     """All leaves of all causes as flat arrays, the form the compiled loops read.
 
     Leaf l owns conditions start[l] .. start[l+1]. Values are compared by bin: the bin of x in a

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.encode import faults
+from features.project import faults
 from models.explain import Explanation, Item, attribute, explain
 from models.hazard import HazardModel
 from models.reasons import Language
-from pricing.basis_points import largest_remainder
+from pricing.basis_points import largest_remainder, text
 from pricing.errors import InputError
-from pricing.loan import Price, TermLoan
+from pricing.instrument import Price
+from pricing.loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import Terms
 
@@ -47,12 +48,9 @@ class Pricer:
         loan = TermLoan(terms, self.policy, self.model.edges)
         price = loan.price(reading.margins + self.model.overlay)
         parts = attribute(self.model, reading, loan)
-        waterfall = _waterfall(price)
-        spread = sum(part for name, part in waterfall if name != "ftp")
         known = {**project, **_from_terms(self.model, terms)}
-        clip_bps = price.waterfall["floor_cap"]
-        told = explain(self.model, parts, known, x, clip_bps=clip_bps, total=spread)
-        return Quote(price, waterfall, told, self.model, self.policy)
+        told = explain(self.model, parts, price, known, x)
+        return Quote(price, _waterfall(price), told, self.model, self.policy)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Quote:
     policy: Policy
 
     def document(self, language: Language = "en") -> dict[str, Any]:
-        """Return the body of a reply, ready for JSON; every amount that adds up is a decimal string.
+        """Return the body of a reply, ready for JSON; amounts that add up are decimal strings.
 
         Args:
             language: of the reasons' sentences.
@@ -74,8 +72,8 @@ class Quote:
         rate = sum(part for _, part in self.waterfall)
         return {
             "rate": f"{rate / 1e6:.6f}",
-            "spread_bps": _bps(self.explanation.total),
-            "waterfall": [{"name": name, "bps": _bps(part)} for name, part in self.waterfall],
+            "spread_bps": text(self.explanation.total),
+            "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
             "lgd": f"{self.price.lgd:.6f}",
             "survival": [
@@ -99,25 +97,25 @@ class Quote:
         told, currency = self.explanation, self.model.column_set.currency
         return {
             "of": told.of,
-            "base_bps": _bps(told.base),
+            "base_bps": text(told.base),
             "items": [
                 {
                     "column": item.column.name,
                     "group": item.column.group,
                     "value": item.value,
                     "unit": item.column.unit,
-                    "bps": _bps(item.hundredths),
+                    "bps": text(item.hundredths),
                 }
                 for item in told.items
             ],
-            "groups": [{"group": group, "bps": _bps(part)} for group, part in told.groups.items()],
-            "lines": [{"name": name, "bps": _bps(part)} for name, part in told.lines],
-            "total_bps": _bps(told.total),
+            "groups": [{"group": group, "bps": text(part)} for group, part in told.groups.items()],
+            "lines": [{"name": name, "bps": text(part)} for name, part in told.lines],
+            "total_bps": text(told.total),
             "reasons": [
                 {
                     "code": why.code,
                     "column": why.column.name,
-                    "bps": _bps(why.hundredths),
+                    "bps": text(why.hundredths),
                     "text": why.text(language, currency),
                 }
                 for why in told.reasons
@@ -133,7 +131,7 @@ class Quote:
             {
                 "source": source,
                 "columns": [item.column.name for item in items],
-                "bps": _bps(sum(item.hundredths for item in items)),
+                "bps": text(sum(item.hundredths for item in items)),
             }
             for source, items in sorted(by_source.items())
             if all(item.value is None for item in items)
@@ -141,11 +139,11 @@ class Quote:
 
 
 def _waterfall(price: Price) -> tuple[tuple[str, int], ...]:
-    """Round the waterfall to 0.01 bp: the parts above funding sum to the rounded spread."""
-    (ftp, ftp_bps), *above = price.waterfall.items()
-    spread = round(price.spread_bps * 100)
-    parts = largest_remainder([part for _, part in above], spread)
-    return ((ftp, round(ftp_bps * 100)), *zip((name for name, _ in above), parts, strict=True))
+    """Round the waterfall to 0.01 bp: the lines above funding sum to the rounded spread."""
+    funding, *above = price.waterfall
+    parts = largest_remainder([line.bps for line in above], price.clipped_spread_bps)
+    named = zip((line.name for line in above), parts, strict=True)
+    return ((funding.name, round(100 * funding.bps)), *named)
 
 
 def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
@@ -155,10 +153,6 @@ def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
 
 def _points(price: Price) -> list[tuple[int, float]]:
     """Return the survival curve at every third month and the last."""
-    last = len(price.survival) - 1
-    months = [*range(0, last, 3), last]
-    return [(month, float(price.survival[month])) for month in months]
-
-
-def _bps(hundredths: int) -> str:
-    return f"{hundredths / 100:.2f}"
+    survival = price.curves.survival
+    last = len(survival) - 1
+    return [(month, float(survival[month])) for month in (*range(0, last, 3), last)]

@@ -1,4 +1,4 @@
-"""The (at most) four columns that raise a price most, said in a sentence, in English and Chinese."""
+"""The (at most) four columns that raise a price most, in a sentence, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def reason(
 
 
 def said(column: Column, value: object, language: Language, currency: str) -> str:
-    """Return a value in words: money with its currency, shares in percent, others with their unit."""
+    """Return a value in words: money with its currency, shares in percent, or with its unit."""
     if value is None:
         return "未知" if language == "zh" else "not known"
     if column.kind is Kind.FLAG:

@@ -1,7 +1,7 @@
 """Exact interventional Shapley values of all leaves, looked up in tables.
 
-A leaf with d columns is a product game: with a_i = 1 where the request satisfies the leaf's condition
-on column i, and b_i the same for a row of the background,
+A leaf with d columns is a product game: with a_i = 1 where the request satisfies the leaf's
+condition on column i, and b_i the same for a row of the background,
 
     v(S) = v  prod_{i in S} a_i  prod_{i not in S} b_i
 
@@ -22,13 +22,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from models.leaves import Boxes, Floats
+
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
 
 FACTORIALS = np.array([math.factorial(n) for n in range(20)], np.float64)
 
@@ -38,7 +40,7 @@ class Reading:
     """One project seen by the trees: its margins, and what its columns contribute to them."""
 
     tables: Tables
-    patterns: NDArray[np.int32]  # (leaves,)
+    patterns: Ints  # (leaves,)
     margins: Floats  # (rows, K)
 
     def contributions(self, weights: Floats) -> Floats:
@@ -61,7 +63,7 @@ class Tables:
     columns: int
     base: Floats  # (rows, K) mean margins of the background
     cells: Floats  # all tables, one leaf after the other
-    offset: NDArray[np.int64]  # (leaves + 1,) where each leaf's table begins
+    row_of: Longs  # (leaves + 1,) where each leaf's table begins
 
     @classmethod
     def build(cls, boxes: Boxes, background: Floats, weight: Floats) -> Tables:
@@ -76,13 +78,13 @@ class Tables:
         depth = np.diff(boxes.start)
         at = np.concatenate([[0], np.cumsum(2**depth)]).astype(np.int64)
         shares = np.zeros(int(at[-1]))
-        bins = _bins_of_rows(np.ascontiguousarray(background), boxes.thresholds, boxes.offset)
-        _count_patterns(bins, weight / weight.sum(), *_conditions(boxes), at, shares)
-        offset = np.concatenate([[0], np.cumsum(2**depth * depth)]).astype(np.int64)
-        cells = np.zeros(int(offset[-1]))
-        _fill_tables(boxes.start, boxes.value, at, shares, FACTORIALS, offset, cells)
+        bins = _bins(np.ascontiguousarray(background), boxes)
+        _count_patterns(bins, weight / weight.sum(), boxes, at, shares)
+        row_of = np.concatenate([[0], np.cumsum(2**depth * depth)]).astype(np.int64)
+        cells = np.zeros(int(row_of[-1]))
+        _fill(boxes, at, shares, FACTORIALS, row_of, cells)
         full = shares[at[1:] - 1] * boxes.value  # (leaves,) a leaf's mean over the background
-        return cls(boxes, columns, boxes.baseline + _over_ages(boxes, full), cells, offset)
+        return cls(boxes, columns, boxes.baseline + _over_ages(boxes, full), cells, row_of)
 
     def read(self, x: Floats) -> Reading:
         """See one project: the pattern of every leaf, and the margins at all ages.
@@ -93,42 +95,26 @@ class Tables:
         rows, buckets = self.boxes.shape
         patterns = np.empty(len(self.boxes.value), np.int32)
         steps = np.zeros(rows * (buckets + 1))
-        _read(x, *self._pass, patterns, steps)
+        _read(x, self.boxes, patterns, steps)
         margins = np.cumsum(steps.reshape(rows, -1), axis=1)[:, :-1] + self.boxes.baseline
         return Reading(self, patterns, margins)
 
-    def contributions(self, patterns: NDArray[np.int32], weights: Floats) -> Floats:
+    def contributions(self, patterns: Ints, weights: Floats) -> Floats:
         """Return the columns' Shapley values of sum(weights * margins); see `Reading`."""
         rows, buckets = self.boxes.shape
         upto = np.zeros((rows, buckets + 1))
         np.cumsum(weights, axis=1, out=upto[:, 1:])
         phi = np.zeros(self.columns)
-        _attribute(patterns, upto.ravel(), *self._lookup, phi)
+        _attribute(patterns, upto.ravel(), self.boxes, self.row_of, self.cells, phi)
         return phi
 
     def margins(self, x: Floats) -> Floats:
         """Return the margins of many projects: (n, columns) -> (n, rows, K)."""
         rows, buckets = self.boxes.shape
         steps = np.zeros((len(x), rows * (buckets + 1)))
-        bins = _bins_of_rows(np.ascontiguousarray(x), self.boxes.thresholds, self.boxes.offset)
-        boxes = self.boxes
-        _margins(bins, *_conditions(boxes), boxes.value, boxes.begin, boxes.end, steps)
+        _margins(_bins(np.ascontiguousarray(x), self.boxes), self.boxes, steps)
         ages = np.cumsum(steps.reshape(len(x), rows, -1), axis=2)[:, :, :-1]
-        return np.asarray(ages + boxes.baseline)
-
-    @cached_property
-    def _pass(self) -> tuple[NDArray[np.generic], ...]:
-        b = self.boxes
-        return (b.thresholds, b.offset, *_conditions(b), b.value, b.begin, b.end)
-
-    @cached_property
-    def _lookup(self) -> tuple[NDArray[np.generic], ...]:
-        b = self.boxes
-        return (b.start, b.column, b.begin, b.end, self.offset, self.cells)
-
-
-def _conditions(b: Boxes) -> tuple[NDArray[np.generic], ...]:
-    return (b.start, b.column, b.first, b.last, b.missing)
+        return np.asarray(ages + self.boxes.baseline)
 
 
 def _over_ages(boxes: Boxes, amount: Floats) -> Floats:
@@ -141,7 +127,7 @@ def _over_ages(boxes: Boxes, amount: Floats) -> Floats:
 
 
 @njit(cache=True)
-def _bin(value, thresholds, low, high):  # type: ignore[no-untyped-def]  # numba infers
+def _bin(value: float, thresholds: Floats, low: int, high: int) -> int:
     """Return how many of thresholds[low:high] lie below value, or -1 where it is missing."""
     if math.isnan(value):
         return -1
@@ -156,112 +142,116 @@ def _bin(value, thresholds, low, high):  # type: ignore[no-untyped-def]  # numba
 
 
 @njit(cache=True)
-def _bins_of_rows(x, thresholds, offset):  # type: ignore[no-untyped-def]  # numba infers
+def _bins(x: Floats, boxes: Boxes) -> Ints:
+    """Return the bins of many rows: (n, columns) -> (n, columns)."""
     bins = np.empty(x.shape, np.int32)
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
-            bins[r, c] = _bin(x[r, c], thresholds, offset[c], offset[c + 1])
+            bins[r, c] = _bin(x[r, c], boxes.thresholds, boxes.offset[c], boxes.offset[c + 1])
     return bins
 
 
-@njit(cache=True, inline="always")
-def _pattern(leaf, bins, start, column, first, last, missing):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _holds(bins: Ints, boxes: Boxes, holds: Ints) -> None:
+    """Check all conditions of one row; without a branch, so that many are checked at once."""
+    for i in range(len(boxes.column)):
+        b = bins[boxes.column[i]]
+        holds[i] = ((boxes.first[i] <= b) & (b <= boxes.last[i])) | (boxes.missing[i] & (b < 0))
+
+
+@njit(cache=True)
+def _pattern(leaf: int, boxes: Boxes, holds: Ints) -> int:
     """Return the bits of the leaf's conditions that hold."""
     pattern = 0
-    bit = 1
-    for i in range(start[leaf], start[leaf + 1]):
-        b = bins[column[i]]
-        if b < 0:
-            if missing[i]:
-                pattern |= bit
-        elif first[i] <= b <= last[i]:
-            pattern |= bit
-        bit <<= 1
+    start = boxes.start[leaf]
+    for i in range(boxes.start[leaf + 1] - start):
+        pattern |= holds[start + i] << i
     return pattern
 
 
 @njit(cache=True)
-def _count_patterns(bins, weight, start, column, first, last, missing, at, shares):  # type: ignore[no-untyped-def]
-    for leaf in range(len(start) - 1):
-        for r in range(len(bins)):
-            pattern = _pattern(leaf, bins[r], start, column, first, last, missing)
-            shares[at[leaf] + pattern] += weight[r]
+def _count_patterns(bins: Ints, weight: Floats, boxes: Boxes, at: Longs, shares: Floats) -> None:
+    """Add every background row's weight to its pattern in every leaf."""
+    holds = np.empty(len(boxes.column), np.int32)
+    for r in range(len(bins)):
+        _holds(bins[r], boxes, holds)
+        for leaf in range(len(boxes.value)):
+            shares[at[leaf] + _pattern(leaf, boxes, holds)] += weight[r]
 
 
 @njit(cache=True)
-def _fill_tables(start, value, at, shares, factorial, offset, cells):  # type: ignore[no-untyped-def]
-    for leaf in range(len(value)):
-        d = start[leaf + 1] - start[leaf]
+def _fill(
+    boxes: Boxes, at: Longs, shares: Floats, orders: Floats, row_of: Longs, cells: Floats
+) -> None:
+    """Fill each leaf's table: for every pattern a of a request, sum over background patterns b."""
+    for leaf in range(len(boxes.value)):
+        d = boxes.start[leaf + 1] - boxes.start[leaf]
         size = 1 << d
         for b in range(size):
-            p = shares[at[leaf] + b] * value[leaf]
+            p = shares[at[leaf] + b] * boxes.value[leaf]
             if p == 0.0:
                 continue
             for a in range(size):
                 if a | b != size - 1 or a == b:
                     continue  # a column where neither holds, or nothing to share
-                u = 0
-                v = 0
+                u, v = 0, 0
                 for i in range(d):
                     u += (a & ~b) >> i & 1
                     v += (b & ~a) >> i & 1
-                row = offset[leaf] + a * d
+                row = row_of[leaf] + a * d
                 for i in range(d):
                     if (a & ~b) >> i & 1:
-                        cells[row + i] += p * factorial[u - 1] * factorial[v] / factorial[u + v]
+                        cells[row + i] += p * orders[u - 1] * orders[v] / orders[u + v]
                     elif (b & ~a) >> i & 1:
-                        cells[row + i] -= p * factorial[u] * factorial[v - 1] / factorial[u + v]
+                        cells[row + i] -= p * orders[u] * orders[v - 1] / orders[u + v]
 
 
 @njit(cache=True)
-def _read(x, thresholds, offset, start, column, first, last, missing, value, begin, end, patterns, steps):  # type: ignore[no-untyped-def]  # noqa: E501
+def _read(x: Floats, boxes: Boxes, patterns: Ints, steps: Floats) -> None:
+    """Note every leaf's pattern, and add the leaves that hold to the ages they hold in."""
+    holds = np.empty(len(boxes.column), np.int32)
     bins = np.empty(len(x), np.int32)
     for c in range(len(x)):
-        bins[c] = _bin(x[c], thresholds, offset[c], offset[c + 1])
-    holds = np.empty(len(column), np.int32)
-    for i in range(len(column)):  # no branch: the compiler checks many conditions at once
-        b = bins[column[i]]
-        holds[i] = ((first[i] <= b) & (b <= last[i])) | (missing[i] & (b < 0))
-    for leaf in range(len(value)):
-        pattern = 0
-        d = start[leaf + 1] - start[leaf]
-        for i in range(d):
-            pattern |= holds[start[leaf] + i] << i
+        bins[c] = _bin(x[c], boxes.thresholds, boxes.offset[c], boxes.offset[c + 1])
+    _holds(bins, boxes, holds)
+    for leaf in range(len(boxes.value)):
+        pattern = _pattern(leaf, boxes, holds)
         patterns[leaf] = pattern
-        if pattern == (1 << d) - 1:
-            steps[begin[leaf]] += value[leaf]
-            steps[end[leaf]] -= value[leaf]
+        if pattern == (1 << (boxes.start[leaf + 1] - boxes.start[leaf])) - 1:
+            steps[boxes.begin[leaf]] += boxes.value[leaf]
+            steps[boxes.end[leaf]] -= boxes.value[leaf]
 
 
 @njit(cache=True)
-def _attribute(patterns, upto, start, column, begin, end, offset, cells, phi):  # type: ignore[no-untyped-def]
-    share = np.empty(len(column))
+def _attribute(
+    patterns: Ints, upto: Floats, boxes: Boxes, row_of: Longs, cells: Floats, phi: Floats
+) -> None:
+    """Add up the leaves' table rows, each weighted by the ages in which the leaf holds."""
+    share = np.empty(len(boxes.column))
     for leaf in range(len(patterns)):  # fetch first, add later: the fetches overlap
-        first = start[leaf]
-        d = start[leaf + 1] - first
-        weight = upto[end[leaf]] - upto[begin[leaf]]
-        row = offset[leaf] + patterns[leaf] * d
+        start = boxes.start[leaf]
+        d = boxes.start[leaf + 1] - start
+        weight = upto[boxes.end[leaf]] - upto[boxes.begin[leaf]]
+        row = row_of[leaf] + patterns[leaf] * d
         for i in range(d):
-            share[first + i] = weight * cells[row + i]
+            share[start + i] = weight * cells[row + i]
     lanes = np.zeros((4, len(phi)))  # four sums side by side: none waits for the last one
-    for i in range(len(column)):
-        lanes[i & 3, column[i]] += share[i]
+    for i in range(len(share)):
+        lanes[i & 3, boxes.column[i]] += share[i]
     phi += lanes.sum(axis=0)
 
 
 @njit(cache=True)
-def _margins(bins, start, column, first, last, missing, value, begin, end, steps):  # type: ignore[no-untyped-def]
+def _margins(bins: Ints, boxes: Boxes, steps: Floats) -> None:
+    """Add the leaves that hold to the ages they hold in, for many rows."""
     for r in range(len(bins)):
-        for leaf in range(len(value)):
+        for leaf in range(len(boxes.value)):
             holds = True
-            for i in range(start[leaf], start[leaf + 1]):
-                b = bins[r, column[i]]
-                if b < 0:
-                    holds = missing[i]
-                else:
-                    holds = first[i] <= b <= last[i]
+            for i in range(boxes.start[leaf], boxes.start[leaf + 1]):
+                b = bins[r, boxes.column[i]]
+                holds = boxes.missing[i] if b < 0 else boxes.first[i] <= b <= boxes.last[i]
                 if not holds:
                     break
             if holds:
-                steps[r, begin[leaf]] += value[leaf]
-                steps[r, end[leaf]] -= value[leaf]
+                steps[r, boxes.begin[leaf]] += boxes.value[leaf]
+                steps[r, boxes.end[leaf]] -= boxes.value[leaf]

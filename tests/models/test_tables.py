@@ -5,7 +5,15 @@ import pytest
 
 from models.leaves import Bag, boxes
 from models.tables import Tables
-from tests.models.trees import BUCKETS, Floats, bag, booster, brute_force, margins_by_lightgbm, projects
+from tests.models.trees import (
+    BUCKETS,
+    Floats,
+    bag,
+    booster,
+    brute_force,
+    margins_by_lightgbm,
+    projects,
+)
 
 COLUMNS = 6
 X = projects(600, COLUMNS)
@@ -150,7 +158,9 @@ def test_shap_disagrees_with_another_background() -> None:
         data=np.column_stack([background, np.zeros(100)]),
         feature_perturbation="interventional",
     )
-    expected = explainer.shap_values(np.append(X[0], 0.0)[None], check_additivity=False)[0, :COLUMNS]
+    expected = explainer.shap_values(np.append(X[0], 0.0)[None], check_additivity=False)[
+        0, :COLUMNS
+    ]
     ages = np.zeros((3, BUCKETS))
     ages[0, 0] = 1.0
     assert np.abs(t.read(X[0]).contributions(ages) - expected).max() > 1e-4
