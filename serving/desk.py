@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import orjson
 
 from models.reasons import Language
-from pricing.errors import InputError
+from pricing.errors import InputError, SeedrateError
 from pricing.schedule import Terms
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
-from serving.problem import Refusal, refusal
+from serving.problem import Refusal, refused
 
 Stage = Callable[[str, float], None]
 
@@ -74,7 +74,11 @@ class Desk:
 
     async def batch(self, body: Any) -> bytes:
         """Return the results of a batch: each its own quote or problem, in the order asked."""
-        return _results(await asyncio.gather(*[self._one(item) for item in read_batch(body)]))
+        priced = []
+        for item in read_batch(body):
+            priced.append(self._try_price(item))
+            await asyncio.sleep(0)  # lets single quotes in between
+        return _results(await asyncio.gather(*map(self._try_record, priced)))
 
     def price(self, body: Any, *, recorded: bool) -> Reply:
         """Check, price, explain and write one request."""
@@ -119,15 +123,19 @@ class Desk:
             await self.journal.record(reply.quote_id, reply.body)
         self.stage("record", perf_counter() - began)
 
-    async def _one(self, item: Any) -> Reply | Refusal:
-        await asyncio.sleep(0)  # let single quotes in between
+    def _try_price(self, item: Any) -> Reply | Refusal:
         try:
-            return await self.quote(item)
-        except Exception as error:
-            expected = refusal(error)
-            if expected is None:
-                raise
-            return expected
+            return self.price(item, recorded=True)
+        except SeedrateError as error:
+            return refused(error)
+
+    async def _try_record(self, priced: Reply | Refusal) -> Reply | Refusal:
+        try:
+            if isinstance(priced, Reply):
+                await self._record(priced)
+        except Refusal as refusal:
+            return refusal
+        return priced
 
 
 def _results(answers: Sequence[Reply | Refusal]) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pricing.errors import SeedrateError
 from serving.doors import Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
@@ -31,7 +32,7 @@ from serving.problem import (
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     Refusal,
-    refusal,
+    refused,
 )
 from serving.strict_json import parse
 
@@ -113,9 +114,10 @@ class Gate:
         if isinstance(error, TimeoutError):
             problem = TIMED_OUT if reply.asked else REQUEST_TIMEOUT
             return Refusal(problem, f"it must take at most {self.timeout_seconds:g} s")
-        expected = refusal(error)
-        if expected is not None:
-            return expected
+        if isinstance(error, Refusal):
+            return error
+        if isinstance(error, SeedrateError):
+            return refused(error)
         error_id = self.new_error_id()
         log.error("error %s at %s", error_id, scope["path"], exc_info=error)
         return Refusal(INTERNAL_ERROR, f"this was logged as error {error_id}")

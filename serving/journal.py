@@ -44,6 +44,10 @@ class Journal(Protocol):
     def find(self, quote_id: str) -> bytes | None:
         """Return the reply recorded under an id, byte for byte."""
 
+    @property
+    def trouble(self) -> str:
+        """Return why nothing can be recorded, or an empty string."""
+
 
 @dataclass(frozen=True)
 class _Entry:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pricing.errors import Fault, InputError, ModelError, PolicyError
+from pricing.errors import Fault, InputError, PolicyError, SeedrateError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -105,23 +105,19 @@ class Refusal(Exception):
         return orjson.dumps(self.document())
 
 
-def refusal(error: Exception) -> Refusal | None:
-    """Return the answer to an error raised on purpose, and None for a surprise.
+def refused(error: SeedrateError) -> Refusal:
+    """Return the answer to an error raised on purpose.
 
-    >>> refusal(InputError.of("instrument.amount", "above 0", -1)).detail
+    >>> refused(InputError.of("instrument.amount", "above 0", -1)).detail
     'instrument.amount must be above 0, however: -1'
     """
     match error:
-        case Refusal():
-            return error
         case InputError():
             return Refusal(INVALID_INPUT, _summary(error), faults=error.faults)
         case PolicyError():
             return Refusal(NOT_QUOTED, str(error))
-        case ModelError():
-            return Refusal(NOT_READY, str(error), headers={"Retry-After": "5"})
         case _:
-            return None
+            return Refusal(NOT_READY, str(error), headers={"Retry-After": "5"})
 
 
 def _summary(error: InputError) -> str:

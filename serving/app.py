@@ -1,0 +1,139 @@
+"""The composition root: settings in, a server's parts out, wired together nowhere else."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp
+
+from models.hazard import HazardModel
+from models.pricer import Pricer
+from pricing import policy
+from pricing.errors import InputError, SeedrateError
+from pricing.policy import Policy
+from pricing.schedule import REPAYMENTS, Terms
+from serving.champion import ROOT, champion
+from serving.contract import Contract
+from serving.desk import Desk
+from serving.documents import Identity, columns_document, model_document
+from serving.gate import Gate
+from serving.gauges import Gauges
+from serving.journal import Journal, SqliteJournal
+from serving.office import Bundle, Office
+from serving.openapi import openapi_document
+from serving.quote_id import uuid7
+from serving.settings import Settings
+
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The parts of one server process."""
+
+    settings: Settings
+    gauges: Gauges
+    journal: SqliteJournal
+    office: Office
+
+    @classmethod
+    def open(cls, settings: Settings) -> Server:
+        """Open the journal; no model is loaded yet."""
+        gauges = Gauges()
+        journal = SqliteJournal(
+            settings.ledger,
+            most_waiting=settings.journal_queue,
+            now_us=lambda: time.time_ns() // 1000,
+        )
+        office = Office(journal, gauges)
+        gauges.watch(waiting=lambda: journal.waiting, ready=lambda: not office.why_not_ready)
+        return cls(settings, gauges, journal, office)
+
+    def load(self) -> None:
+        """Load the champion and let the office quote with it; if there is none, say why."""
+        try:
+            model, rules = champion(self.settings), policy.load(self.settings.policy)
+            self.serve(model, rules)
+        except SeedrateError as error:
+            self.office.trouble = str(error)
+
+    def serve(self, model: HazardModel, rules: Policy) -> None:
+        """Quote with a model from now on."""
+        self.office.bundle = bundle(model, rules, self.journal, self.gauges)
+        identity = Identity.of(model)
+        self.gauges.model(
+            name=identity.name, version=identity.version, digest=identity.digest
+        )
+
+    def gate(self, behind: ASGIApp | None = None) -> Gate:
+        """Return the ASGI application that callers meet.
+
+        Args:
+            behind: answers the addresses that are not ours.
+        """
+        return Gate(
+            ours=self.office.router(),
+            behind=behind,
+            hosts=self.settings.hosts,
+            timeout_seconds=self.settings.timeout_seconds,
+            observe=self.gauges.request,
+            new_error_id=lambda: secrets.token_hex(8),
+        )
+
+    def close(self) -> None:
+        """Record what waits, and let the journal go."""
+        self.journal.close()
+
+
+def bundle(model: HazardModel, rules: Policy, journal: Journal, gauges: Gauges) -> Bundle:
+    """Return all that depends on a model; its first prices are made here, not for a caller."""
+    contract = Contract.of(model.column_set)
+    pricer = Pricer(model, rules)
+    _warm(pricer)
+    return Bundle(
+        desk=desk(contract, pricer, journal, gauges),
+        model=model_document(model, rules),
+        columns=columns_document(model.column_set),
+        openapi=orjson.dumps(
+            openapi_document(model.column_set, contract, askable(contract, EXAMPLES))
+        ),
+    )
+
+
+def desk(contract: Contract, pricer: Pricer, journal: Journal, gauges: Gauges) -> Desk:
+    """Return the desk of a pricer, with the clock and the dice of this machine."""
+    return Desk(
+        contract=contract,
+        pricer=pricer,
+        journal=journal,
+        now=lambda: datetime.now(UTC),
+        new_id=lambda now: uuid7(now, secrets.token_bytes),
+        stage=gauges.stage,
+    )
+
+
+def askable(contract: Contract, folder: Path) -> Mapping[str, Any]:
+    """Return the example requests of a folder that a model can be asked, by name."""
+    examples = {}
+    for path in sorted(folder.glob("*.json")):
+        request = orjson.loads(path.read_bytes())
+        try:
+            contract.read(request)
+        except InputError:  # meant for another column set
+            continue
+        examples[path.stem] = request
+    return examples
+
+
+def _warm(pricer: Pricer) -> None:
+    """Price a project of which nothing is known, so that everything is compiled."""
+    for repayment in REPAYMENTS:
+        terms = Terms(amount=1e6, term_months=12, repayment=repayment)
+        pricer.quote_checked({}, terms).document("en")

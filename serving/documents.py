@@ -1,0 +1,85 @@
+"""What a server says of its model: its card, and the dictionary of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from features.column import Column, ColumnSet
+from models.hazard import HazardModel
+from pricing.policy import Policy
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model and which policy a server quotes with."""
+
+    name: str
+    version: str
+    digest: str
+
+    @classmethod
+    def of(cls, model: HazardModel) -> Identity:
+        """Return a model's identity."""
+        return cls(model.name, str(model.card.get("version", "")), model.digest)
+
+
+def model_document(model: HazardModel, policy: Policy) -> bytes:
+    """Return the card of the model and the policy it quotes under, as JSON."""
+    identity = Identity.of(model)
+    return orjson.dumps(
+        {
+            "name": identity.name,
+            "version": identity.version,
+            "digest": identity.digest,
+            "column_set": {
+                "name": model.column_set.name,
+                "version": model.column_set.version,
+                "currency": model.column_set.currency,
+            },
+            "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
+            "card": dict(model.card),
+        }
+    )
+
+
+def columns_document(column_set: ColumnSet) -> bytes:
+    """Return the data dictionary, as JSON: what may be sent of a project, and what it means."""
+    return orjson.dumps(
+        {
+            "name": column_set.name,
+            "version": column_set.version,
+            "title": column_set.title,
+            "currency": column_set.currency,
+            "groups": [_titled(name, titles) for name, titles in column_set.groups.items()],
+            "sources": [_titled(name, titles) for name, titles in column_set.sources.items()],
+            "columns": [_column(column) for column in column_set.columns],
+        }
+    )
+
+
+def _titled(name: str, titles: tuple[str, str]) -> dict[str, str]:
+    return {"name": name, "title": titles[0], "title_zh": titles[1]}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "field": f"instrument.{column.terms}" if column.terms else f"project.{column.name}",
+        "kind": column.kind.value,
+        "unit": column.unit,
+        "group": column.group,
+        "source": column.source,
+        "label": column.label,
+        "label_zh": column.label_zh,
+        "meaning": column.meaning,
+        "meaning_zh": column.meaning_zh,
+        "low": column.low,
+        "high": column.high,
+        "levels": list(column.levels),
+        "direction": column.direction.value,
+        "reason": column.reason,
+        "required": not column.optional or column.terms is not None,
+    }

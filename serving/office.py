@@ -1,0 +1,130 @@
+"""The addresses that are ours, as a Starlette router."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from serving.desk import Desk
+from serving.doors import DOORS, JSON
+from serving.gauges import CONTENT_TYPE, Gauges
+from serving.journal import Journal
+from serving.problem import NOT_READY, QUOTE_NOT_FOUND, Refusal
+
+ALIVE = orjson.dumps({"alive": True})
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All that depends on one model: requests in flight keep the one they began with."""
+
+    desk: Desk
+    model: bytes
+    columns: bytes
+    openapi: bytes
+
+
+class Office:
+    """What the addresses answer from: a bundle, or the reason why there is none."""
+
+    def __init__(self, journal: Journal, gauges: Gauges) -> None:
+        """Open without a model."""
+        self._journal = journal
+        self._gauges = gauges
+        self.bundle: Bundle | None = None
+        self.trouble = "no model has been loaded yet"
+
+    @property
+    def why_not_ready(self) -> str:
+        """Return why no quote can be made and recorded, or an empty string."""
+        return self._journal.trouble if self.bundle else self.trouble
+
+    @property
+    def served(self) -> Bundle:
+        """Return the bundle that serves.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if self.bundle is None:
+            raise self._not_ready(self.trouble)
+        return self.bundle
+
+    def router(self) -> Router:
+        """Return the addresses as an ASGI application."""
+        answers = {
+            "/v1/quotes": self.quote,
+            "/v1/quotes/batch": self.batch,
+            "/v1/quotes/{quote_id}": self.recorded,
+            "/v1/what-if": self.what_if,
+            "/v1/model": self.model,
+            "/v1/columns": self.columns,
+            "/openapi.json": self.openapi,
+            "/livez": self.alive,
+            "/readyz": self.ready,
+            "/metrics": self.metrics,
+        }
+        doors = [door for door in DOORS if door.ours]
+        return Router([Route(d.path, answers[d.path], methods=[d.method]) for d in doors])
+
+    async def quote(self, request: Request) -> Response:
+        """Answer POST /v1/quotes."""
+        reply = await self.served.desk.quote(_body(request))
+        return _json(reply.body, 201, {"Location": f"/v1/quotes/{reply.quote_id}"})
+
+    async def batch(self, request: Request) -> Response:
+        """Answer POST /v1/quotes/batch."""
+        return _json(await self.served.desk.batch(_body(request)))
+
+    async def recorded(self, request: Request) -> Response:
+        """Answer GET /v1/quotes/{quote_id}."""
+        found = self._journal.find(request.path_params["quote_id"])
+        if found is None:
+            raise Refusal(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
+        return _json(found)
+
+    async def what_if(self, request: Request) -> Response:
+        """Answer POST /v1/what-if."""
+        return _json(self.served.desk.what_if(_body(request)).body)
+
+    async def model(self, request: Request) -> Response:
+        """Answer GET /v1/model."""
+        return _json(self.served.model)
+
+    async def columns(self, request: Request) -> Response:
+        """Answer GET /v1/columns."""
+        return _json(self.served.columns)
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer GET /openapi.json."""
+        return _json(self.served.openapi)
+
+    async def alive(self, request: Request) -> Response:
+        """Answer GET /livez."""
+        return _json(ALIVE)
+
+    async def ready(self, request: Request) -> Response:
+        """Answer GET /readyz."""
+        if self.why_not_ready:
+            raise self._not_ready(self.why_not_ready)
+        return _json(orjson.dumps({"ready": True}))
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer GET /metrics."""
+        return Response(self._gauges.text(), headers={"content-type": CONTENT_TYPE})
+
+    def _not_ready(self, why: str) -> Refusal:
+        return Refusal(NOT_READY, why, headers={"Retry-After": "5"})
+
+
+def _body(request: Request) -> Any:
+    return request.scope["state"]["body"]
+
+
+def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers, media_type=JSON)

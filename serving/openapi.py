@@ -1,0 +1,285 @@
+"""This interface as OpenAPI 3.1, made of the doors, the problems and the model's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from features.column import Column, ColumnSet, Direction
+from serving.contract import MOST_QUOTES, Contract
+from serving.doors import DOORS, JSON, QUOTE_ID, SINGLE, Door
+from serving.fields import Field
+from serving.problem import (
+    BODY_TOO_LARGE,
+    INTERNAL_ERROR,
+    INVALID_INPUT,
+    MALFORMED_JSON,
+    MALFORMED_REQUEST,
+    MEDIA_TYPE,
+    NOT_ACCEPTABLE,
+    NOT_QUOTED,
+    NOT_READY,
+    NOT_RECORDED,
+    OVERLOADED,
+    PROBLEMS,
+    QUOTE_NOT_FOUND,
+    REQUEST_TIMEOUT,
+    TIMED_OUT,
+    UNSUPPORTED_MEDIA_TYPE,
+    WRONG_HOST,
+    Problem,
+)
+from serving.quote_schema import DECIMAL, QUOTE
+
+Json = dict[str, Any]
+
+ANY = (MALFORMED_REQUEST, NOT_ACCEPTABLE, WRONG_HOST, INTERNAL_ERROR, TIMED_OUT)
+WITH_BODY = (
+    MALFORMED_JSON,
+    REQUEST_TIMEOUT,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID_INPUT,
+    NOT_READY,
+)
+PRICED = (NOT_QUOTED,)
+KEPT = (OVERLOADED, NOT_RECORDED)
+
+ALSO: dict[str, tuple[Problem, ...]] = {
+    "/v1/quotes": PRICED + KEPT,
+    "/v1/quotes/batch": (),
+    "/v1/quotes/{quote_id}": (QUOTE_NOT_FOUND, NOT_RECORDED),
+    "/v1/what-if": PRICED,
+    "/v1/model": (NOT_READY,),
+    "/v1/columns": (NOT_READY,),
+    "/openapi.json": (NOT_READY,),
+    "/readyz": (NOT_READY, NOT_RECORDED),
+    "/quote": PRICED + KEPT,
+}
+OBJECT: Json = {"type": "object"}
+REPLIES: dict[str, tuple[str, Json]] = {
+    "/v1/quotes": ("The quote, recorded", {"$ref": "#/components/schemas/Quote"}),
+    "/v1/quotes/batch": ("Each its own", {"$ref": "#/components/schemas/BatchResults"}),
+    "/v1/quotes/{quote_id}": ("The recorded bytes", {"$ref": "#/components/schemas/Quote"}),
+    "/v1/what-if": ("The quote, not recorded", {"$ref": "#/components/schemas/Quote"}),
+    "/v1/model": ("The card", OBJECT),
+    "/v1/columns": ("The dictionary", OBJECT),
+    "/openapi.json": ("This document", OBJECT),
+    "/livez": ("It answers", OBJECT),
+    "/readyz": ("Quotes can be made", OBJECT),
+    "/metrics": ("Prometheus's text format", {"type": "string"}),
+    "/quote": ("The quote, recorded", {"$ref": "#/components/schemas/Quote"}),
+    "/schema.json": ("BentoML's description of its one endpoint", OBJECT),
+}
+
+
+def openapi_document(
+    column_set: ColumnSet, contract: Contract, examples: Mapping[str, Any]
+) -> Json:
+    """Return the document.
+
+    Args:
+        column_set: of the model that serves.
+        contract: made of it.
+        examples: sound requests, by name.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "seedrate",
+            "version": "1",
+            "summary": "Prices the risk of early-stage loans, explained in basis points.",
+            "description": (
+                f"The model that serves knows the columns of {column_set.name} "
+                f"{column_set.version} ({column_set.title}); money is in {column_set.currency}."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _paths(examples),
+        "components": {"schemas": _schemas(column_set, contract)},
+    }
+
+
+def _paths(examples: Mapping[str, Any]) -> Json:
+    paths: dict[str, Json] = {}
+    for door in DOORS:
+        paths.setdefault(door.path, {})[door.method.lower()] = _operation(door, examples)
+    return paths
+
+
+def _operation(door: Door, examples: Mapping[str, Any]) -> Json:
+    operation: Json = {
+        "operationId": _name(door),
+        "summary": door.says,
+        "responses": _responses(door),
+    }
+    if "{quote_id}" in door.path:
+        schema = {"type": "string", "pattern": f"^{QUOTE_ID}$"}
+        operation["parameters"] = [
+            {"name": "quote_id", "in": "path", "required": True, "schema": schema}
+        ]
+    if door.most_bytes:
+        operation["requestBody"] = _request(door, examples)
+    return operation
+
+
+def _name(door: Door) -> str:
+    words = door.path.strip("/").replace(".json", "").replace("{quote_id}", "recorded")
+    return "_".join([door.method.lower(), *words.replace("-", "_").split("/")])
+
+
+def _request(door: Door, examples: Mapping[str, Any]) -> Json:
+    if door.most_bytes > SINGLE:
+        schema = {"$ref": "#/components/schemas/Batch"}
+        shown = {"batch": {"value": {"quotes": [*examples.values()]}}} if examples else {}
+    else:
+        schema = {"$ref": "#/components/schemas/Request"}
+        shown = {name: {"value": value} for name, value in examples.items()}
+    content: Json = {"schema": schema}
+    if shown:
+        content["examples"] = shown
+    return {"required": True, "content": {JSON: content}}
+
+
+def _responses(door: Door) -> Json:
+    says, schema = REPLIES[door.path]
+    status = "201" if door.path == "/v1/quotes" else "200"
+    reply: Json = {"description": says, "content": {door.replies: {"schema": schema}}}
+    if status == "201":
+        link = {"description": "Where the recorded quote is", "schema": {"type": "string"}}
+        reply["headers"] = {"Location": link}
+    problems = ANY + (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
+    return {status: reply, **_refusals(problems)}
+
+
+def _refusals(problems: Sequence[Problem]) -> Json:
+    by_status: dict[int, list[Problem]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, []).append(problem)
+    return {
+        str(status): {
+            "description": "; ".join(f"{one.code}: {one.title}" for one in same),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, same in sorted(by_status.items())
+    }
+
+
+def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
+    columns = {column.name: column for column in column_set.columns}
+    project = [_documented(field, columns[field.name], column_set) for field in contract.project]
+    by_terms = {column.terms: column for column in column_set.columns if column.terms}
+    instrument = [
+        _documented(field, by_terms[field.name], column_set)
+        if field.name in by_terms
+        else field
+        for field in contract.instrument
+    ]
+    inner = {"project": _object(project), "instrument": _object(instrument)}
+    envelope = [
+        Field(field.name, field.expected, field.check, inner.get(field.name, field.json))
+        if field.required
+        else field
+        for field in contract.envelope
+    ]
+    return {
+        "Request": _object(envelope),
+        "Batch": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["quotes"],
+            "properties": {
+                "quotes": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MOST_QUOTES,
+                    "items": {
+                        "description": "A Request; each is checked and answered by itself.",
+                    },
+                }
+            },
+        },
+        "Quote": QUOTE,
+        "BatchResults": BATCH_RESULTS,
+        "Problem": PROBLEM,
+        "Decimal": DECIMAL,
+    }
+
+
+def _object(fields: Sequence[Field]) -> Json:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [field.name for field in fields if field.required],
+        "properties": {
+            field.name: {"description": f"Must be {field.expected}.", **field.json}
+            for field in fields
+        },
+    }
+
+
+def _documented(field: Field, column: Column, column_set: ColumnSet) -> Field:
+    """Return the field with everything the column set says of it."""
+    json = {
+        "title": column.label,
+        "description": f"{column.meaning} Must be {field.expected}.",
+        **field.json,
+        "x-unit": column.unit,
+        "x-group": column.group,
+        "x-source": column_set.sources[column.source][0],
+        "x-direction": column.direction.value,
+        "x-label-zh": column.label_zh,
+        "x-meaning-zh": column.meaning_zh,
+    }
+    if column.direction is not Direction.FREE:
+        json["x-direction-reason"] = column.reason
+    return Field(field.name, field.expected, field.check, json, field.required)
+
+
+PROBLEM: Json = {
+    "type": "object",
+    "description": "RFC 9457; callers may match on `code`.",
+    "required": ["type", "title", "status", "code", "detail", "faults"],
+    "additionalProperties": False,
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"enum": [problem.code for problem in PROBLEMS]},
+        "detail": {"type": "string"},
+        "faults": {
+            "type": "array",
+            "description": "Every field that is wrong, at once.",
+            "items": {
+                "type": "object",
+                "required": ["field", "expected", "given"],
+                "additionalProperties": False,
+                "properties": {
+                    "field": {"type": "string"},
+                    "expected": {"type": "string"},
+                    "given": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+BATCH_RESULTS: Json = {
+    "type": "object",
+    "required": ["results"],
+    "additionalProperties": False,
+    "properties": {
+        "results": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["status"],
+                "additionalProperties": False,
+                "properties": {
+                    "status": {"type": "integer"},
+                    "quote": {"$ref": "#/components/schemas/Quote"},
+                    "problem": {"$ref": "#/components/schemas/Problem"},
+                },
+            },
+        }
+    },
+}

@@ -1,0 +1,107 @@
+"""The shape of a quote, as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+DECIMAL: Json = {
+    "type": "string",
+    "pattern": r"^-?[0-9]+\.[0-9]+$",
+    "description": "A decimal number as text, so that what adds up on paper adds up here.",
+}
+TEXT: Json = {"type": "string"}
+
+
+def _decimal(says: str) -> Json:
+    return {"$ref": "#/components/schemas/Decimal", "description": says}
+
+
+def _rows(says: str, properties: Json) -> Json:
+    return {
+        "type": "array",
+        "description": says,
+        "items": _object(properties),
+    }
+
+
+def _object(properties: Json, says: str = "") -> Json:
+    return {
+        "type": "object",
+        "required": [*properties],
+        "additionalProperties": False,
+        "properties": properties,
+        **({"description": says} if says else {}),
+    }
+
+
+_BPS = _decimal("Basis points, to 0.01")
+_VERSIONED = {
+    "name": TEXT,
+    "version": TEXT,
+    "digest": {"type": "string", "description": "SHA-256, in hexadecimal"},
+}
+_INSTRUMENT = {
+    "kind": {"const": "term_loan"},
+    "amount": {"type": "number"},
+    "term_months": {"type": "integer"},
+    "repayment": TEXT,
+    "grace_months": {"type": "integer"},
+    "payment_months": {"type": "integer"},
+}
+_EXPLANATION = {
+    "of": {"type": "string", "description": "The figure explained"},
+    "base_bps": _decimal("The figure of the reference: what the background's mean costs"),
+    "items": _rows(
+        "What each column adds, largest first",
+        {
+            "column": TEXT,
+            "group": TEXT,
+            "value": {"type": ["number", "string", "boolean", "null"]},
+            "unit": TEXT,
+            "bps": _BPS,
+        },
+    ),
+    "groups": _rows("The items added up by business group", {"group": TEXT, "bps": _BPS}),
+    "lines": _rows("What no column adds", {"name": TEXT, "bps": _BPS}),
+    "total_bps": _decimal("base + items + lines, exactly, which is the figure"),
+    "reasons": _rows(
+        "The at most four columns that raise the price most",
+        {"code": TEXT, "column": TEXT, "bps": _BPS, "text": TEXT},
+    ),
+}
+_HORIZONS = {
+    "12": _decimal("Within 12 months"),
+    "36": _decimal("Within 36 months"),
+    "60": _decimal("Within 60 months"),
+    "lifetime": _decimal("Within the term"),
+}
+QUOTE: Json = _object(
+    {
+        "quote_id": {
+            "type": ["string", "null"],
+            "description": "Sorts by time; null for a what-if",
+        },
+        "recorded": {"type": "boolean", "description": "false for a what-if"},
+        "time": {"type": "string", "format": "date-time"},
+        "reference": {"type": ["string", "null"], "description": "As the caller gave it"},
+        "instrument": _object(_INSTRUMENT),
+        "rate": _decimal("Annual, as a fraction: funding plus spread"),
+        "spread_bps": _decimal("All that the client pays above funding, a year"),
+        "waterfall": _rows("The parts of the rate", {"name": TEXT, "bps": _BPS}),
+        "pd": _object(_HORIZONS, "Probability of default, capped at the term"),
+        "lgd": _decimal("Loss given default, weighted by expected loss"),
+        "survival": _rows(
+            "Probability that the loan still runs",
+            {"month": {"type": "integer"}, "alive": _decimal("In [0, 1]")},
+        ),
+        "explanation": _object(_EXPLANATION),
+        "missing_sources": _rows(
+            "Sources of which nothing is known, and what that costs; part of the items",
+            {"source": TEXT, "columns": {"type": "array", "items": TEXT}, "bps": _BPS},
+        ),
+        "model": _object(_VERSIONED),
+        "policy": _object(_VERSIONED),
+    }
+)

@@ -1,0 +1,99 @@
+"""The BentoML service: a process, its tuning, and one endpoint for BentoML's own client.
+
+The only file that imports bentoml. Every request meets our gate first (serving/gate.py), which answers
+our addresses itself and leaves two to BentoML; docs/decisions/ says what was measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from functools import cache
+from typing import Any
+
+import bentoml
+import orjson
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from pricing.errors import SeedrateError
+from serving.app import Server
+from serving.doors import JSON
+from serving.gate import Gate
+from serving.problem import MEDIA_TYPE, Refusal, refused
+from serving.settings import Settings
+
+
+IN_WORKERS = {
+    "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
+    "BENTOML_DO_NOT_TRACK": "True",
+}
+
+
+@cache
+def server() -> Server:
+    """Return the parts of this process, from its environment; made when first asked for."""
+    return Server.open(Settings.read(os.environ))
+
+
+def gate(app: ASGIApp) -> Gate:
+    """Return the gate in front of BentoML's own application."""
+    return server().gate(behind=app)
+
+
+@bentoml.service(
+    name="seedrate",
+    workers=1,  # one process writes the journal
+    threads=1,
+    traffic={"timeout": 15},  # BentoML keeps a timer that long for every request; ours is shorter
+    http={"host": "127.0.0.1", "port": 3000},
+    metrics={"enabled": False},  # GET /metrics is ours; theirs label raw paths
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class Seedrate:
+    """Prices early-stage loans and explains each price in basis points."""
+
+    def __init__(self) -> None:
+        """Open the journal, load the champion, and keep the collector off what stays."""
+        self.server = server()
+        self.server.load()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1_000)
+
+    @bentoml.api
+    async def quote(self, request: dict[str, Any], /) -> dict[str, Any]:
+        """Price and explain one project, and record it: the body of POST /v1/quotes."""
+        try:
+            reply = await self.server.office.served.desk.quote(request)
+        except Refusal as refusal:
+            return _problem(refusal)
+        except SeedrateError as error:
+            return _problem(refused(error))
+        return Response(reply.body, media_type=JSON)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def settle() -> None:
+        """Fix, before workers start, what they find in their environment.
+
+        The worker of a built bento runs inside the bento; `var` is the caller's folder, here.
+        """
+        for name, value in IN_WORKERS.items():
+            os.environ.setdefault(name, value)
+        os.environ["SEEDRATE_VAR"] = str(Settings.read(os.environ).var)
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Record what waits."""
+        self.server.close()
+
+
+def _problem(refusal: Refusal) -> Response:
+    return Response(
+        refusal.body(), refusal.problem.status, refusal.headers, media_type=MEDIA_TYPE
+    )
+
+
+Seedrate.add_asgi_middleware(gate)
