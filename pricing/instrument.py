@@ -47,8 +47,8 @@ class Instrument(Protocol):
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
         """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
 
-    def kinks(self, start: Floats, end: Floats) -> Sequence[float]:
-        """Return where, in (0, 1) on the line between two margins (3, K), the gradient jumps."""
+    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
+        """Return where, at start + s move (3, K) with s in (0, 1), the gradient jumps."""
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""

@@ -244,18 +244,7 @@ def _weigh(loan: Loan, work: Work, pd: float, capital: tuple[float, float, float
         spread_r += scale * unexpected * stretch_m * life_r
         pull = 1 / (1 - funding_r - 1e-4 * spread_r)
         gain = (1 - funding_r) * pull
-    return Parts(
-        loss_bps,
-        capital_bps,
-        funding,
-        life,
-        pd,
-        paying,
-        capital_by_pd,
-        pull,
-        gain,
-        rate,
-    )
+    return Parts(loss_bps, capital_bps, funding, life, pd, paying, capital_by_pd, pull, gain, rate)
 
 
 @njit(cache=True, error_model="numpy")
@@ -368,13 +357,7 @@ def _room(loan: Loan) -> Work:
 
 @njit(cache=True, error_model="numpy")
 def spreads(
-    margins: Floats,
-    steps: Ints,
-    grid: Floats,
-    basel: Floats,
-    numbers: Floats,
-    n: int,
-    grace: int,
+    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
 ) -> Floats:
     """Return (rows,) the unclipped spread in bp of margins (rows, 3, K)."""
     loan = Loan(steps, grid, basel, numbers, n, grace)
@@ -388,13 +371,7 @@ def spreads(
 
 @njit(cache=True, error_model="numpy")
 def gradients(
-    margins: Floats,
-    steps: Ints,
-    grid: Floats,
-    basel: Floats,
-    numbers: Floats,
-    n: int,
-    grace: int,
+    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
 ) -> tuple[Floats, Floats]:
     """Return (rows,) the spreads and (rows, 3, K) their derivatives by every margin."""
     loan = Loan(steps, grid, basel, numbers, n, grace)
@@ -410,13 +387,7 @@ def gradients(
 
 @njit(cache=True, error_model="numpy")
 def breakdown(
-    margins: Floats,
-    steps: Ints,
-    grid: Floats,
-    basel: Floats,
-    numbers: Floats,
-    n: int,
-    grace: int,
+    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
 ) -> Floats:
     """Return (rows, 6): loss bp, capital bp, funding rate, life in years, PD of 12 months, LGD."""
     loan = Loan(steps, grid, basel, numbers, n, grace)

@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from pricing import kernels, schedule
 from pricing.errors import Fault, InputError, ModelError
 from pricing.instrument import Line, Price
+from pricing.kink import crossings
 from pricing.policy import Policy
 from pricing.schedule import Terms
-from pricing.survival import curves
+from pricing.survival import as_ages, as_margins, curves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HORIZONS = (12, 36, 60)  # months at which the probability of default is published
 CAPITAL_MONTHS = 12  # regulatory capital asks for the default within a year
-KINK_GRID = 32
-KINK_WIDTH = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,8 @@ class TermLoan:
 
     Loans that end in a period pay half of its interest. Ages count from the origination of the
     loan. PD within 12 months is the borrower's, also where the loan is shorter. The balances of an
-    annuity depend on its rate, and the rate on its balances: both are solved together.
+    annuity depend on its rate, and the rate on its balances: both are solved together, at the
+    unclipped spread.
 
     Source: the premium and protection legs of a credit default swap with accrual at the middle
     (O'Kane & Turnbull 2003), amortising; capital: `capital.py`.
@@ -51,39 +51,39 @@ class TermLoan:
     policy: Policy
     edges: Sequence[int] | Ints  # (K + 1,) months
     figure: ClassVar[str] = "spread_bps"
+    _ages: Ints = field(init=False, repr=False)
     _plan: tuple[Ints, Floats, Floats, Floats, int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Lay out the periods once for all margins."""
-        object.__setattr__(self, "_plan", _plan(self.terms, self.policy, self.edges))
+        ages = as_ages(self.edges)
+        object.__setattr__(self, "_ages", ages)
+        object.__setattr__(self, "_plan", _plan(self.terms, self.policy, ages))
 
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the unclipped spread in bp, of margins (rows, 3, K)."""
-        return kernels.spreads(_rows(margins), *self._plan)
+        return kernels.spreads(as_margins(margins, self._ages), *self._plan)
 
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
         """Return (rows,) the spreads and (rows, 3, K) their derivatives by every margin."""
-        return kernels.gradients(_rows(margins), *self._plan)
+        return kernels.gradients(as_margins(margins, self._ages), *self._plan)
 
-    def kinks(self, start: Floats, end: Floats) -> Sequence[float]:
-        """Return where on the line the floor of PD or a bound of M is crossed.
+    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
+        """Return where start + s move, s in (0, 1), crosses the floor of PD or a bound of M."""
 
-        The line is searched on a grid, and every crossing found is then narrowed down by bisection.
-        """
-        move = np.zeros(np.shape(start))
-        np.subtract(end, start, out=move, where=np.not_equal(start, end))
-        at = np.linspace(0, 1, KINK_GRID + 1)
-        gauges = self._gauges(start, move, at)
-        kinks = [
-            self._crossing(start, move, at[i], at[i + 1], which)
-            for which in range(gauges.shape[1])
-            for i in np.flatnonzero(np.diff(gauges[:, which] > 0))
-        ]
-        return sorted(kink for kink in kinks if 0 < kink < 1)
+        def gauges(at: Floats) -> Floats:  # (positions, 3)
+            margins = start + at[:, None, None] * move
+            parts = kernels.breakdown(margins, *self._plan)
+            years, pd = parts[:, 3], parts[:, 4]
+            return np.stack(
+                [np.log(np.maximum(pd, 1e-300) / kernels.PD_FLOOR), years - 1, years - 5], axis=1
+            )
+
+        return crossings(gauges)
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
-        parts = kernels.breakdown(_rows(margins[None]), *self._plan)[0].tolist()
+        parts = kernels.breakdown(as_margins(margins[None], self._ages), *self._plan)[0].tolist()
         loss_bps, capital_bps, funding, years, _, lgd = parts
         policy = self.policy
         spread_bps = loss_bps + capital_bps + policy.opex_bps + policy.margin_bps
@@ -105,33 +105,11 @@ class TermLoan:
         rate = funding + 1e-4 * clipped_bps
         return Price(spread_bps, clipped_bps, rate, waterfall, pd, lgd, years, paths)
 
-    def _gauges(self, start: Floats, move: Floats, at: Floats) -> Floats:
-        """Return (positions, 3): each column changes its sign where the price has a kink."""
-        margins = start + at[:, None, None] * move
-        parts = kernels.breakdown(margins, *self._plan)
-        years, pd = parts[:, 3], parts[:, 4]
-        return np.stack([pd - kernels.PD_FLOOR, years - 1, years - 5], axis=1)
-
-    def _crossing(self, start: Floats, move: Floats, low: float, high: float, which: int) -> float:
-        """Return where one gauge changes its sign between low and high, to the last digits."""
-        while high - low > KINK_WIDTH:
-            at = np.linspace(low, high, KINK_GRID + 1)
-            above = self._gauges(start, move, at)[:, which] > 0
-            i = int(np.flatnonzero(np.diff(above))[0])
-            low, high = float(at[i]), float(at[i + 1])
-        return (low + high) / 2
-
-
-def _rows(margins: Floats) -> Floats:
-    """Return the margins as the kernels take them, (rows, 3, K)."""
-    return np.ascontiguousarray(margins, np.float64)
-
 
 def _plan(
-    terms: Terms, policy: Policy, edges: Sequence[int] | Ints
+    terms: Terms, policy: Policy, ages: Ints
 ) -> tuple[Ints, Floats, Floats, Floats, int, int]:
     """Return the arguments of every kernel: steps, grid, basel, numbers, periods, grace."""
-    ages = np.ascontiguousarray(edges, np.int64)
     _refuse_beyond(terms, int(ages[-1]))
     n, months = terms.periods, terms.payment_months
     periods = max(n, CAPITAL_MONTHS // months)

@@ -55,7 +55,7 @@ def path_weights(
     low, high = line.figures((0.0, 1.0))
     pieces = [line.piece(0.0, 1.0, low, high)]
     if not abs(pieces[0].residue_bps) <= tolerance_bps:
-        pieces = list(line.cut_at((0.0, *instrument.kinks(start, end), 1.0)))
+        pieces = list(line.cut_at((0.0, *instrument.kinks(start, line.move), 1.0)))
     for _ in range(MOST_SPLITS):
         if sum(abs(piece.residue_bps) for piece in pieces) <= tolerance_bps:
             break
@@ -67,7 +67,7 @@ def path_weights(
     weights = pieces[0].weights
     for piece in pieces[1:]:
         weights = weights + piece.weights
-    return weights, high - low - float((weights * line.move).sum())
+    return weights, high - low - float(np.vdot(weights, line.move))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +95,10 @@ class _Line:
         """Return the piece between two positions whose figures are known."""
         nodes, shares = _rule()
         _, gradients = self.instrument.gradients(self._margins(low + (high - low) * nodes))
-        weights = (high - low) * np.tensordot(shares, gradients, 1)
-        explained = float((weights * self.move).sum())
+        weights = (high - low) * (shares @ gradients.reshape(NODES, -1)).reshape(self.move.shape)
+        explained = float(np.vdot(weights, self.move))
         return Piece(
-            low,
-            high,
-            figure_low,
-            figure_high,
-            weights,
-            figure_high - figure_low - explained,
+            low, high, figure_low, figure_high, weights, figure_high - figure_low - explained
         )
 
     def cut_at(self, at: tuple[float, ...]) -> Iterator[Piece]:

@@ -66,9 +66,7 @@ class Policy:
     def basel(self) -> Floats:
         """Return the constants of the regulatory capital formula."""
         return capital.constants(
-            self.asset_class,
-            lgd=self.regulatory_lgd,
-            sales_millions=self.annual_sales_millions,
+            self.asset_class, lgd=self.regulatory_lgd, sales_millions=self.annual_sales_millions
         )
 
     @property
@@ -131,16 +129,10 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
             yield Fault(f"policy.{name}", "a text", _shown(given, name))
     for name, (low, high) in RANGES.items():
         if not (_within(given.get(name), low, high) or (name in OPTIONAL and name not in given)):
-            yield Fault(
-                f"policy.{name}",
-                f"a number from {low:g} to {high:g}",
-                _shown(given, name),
-            )
+            yield Fault(f"policy.{name}", f"a number from {low:g} to {high:g}", _shown(given, name))
     if given.get("asset_class") not in list(AssetClass):
         yield Fault(
-            "policy.asset_class",
-            f"one of {', '.join(AssetClass)}",
-            _shown(given, "asset_class"),
+            "policy.asset_class", f"one of {', '.join(AssetClass)}", _shown(given, "asset_class")
         )
     yield from _faults_of_curve(given.get("funding_curve"))
     floor, cap = given.get("spread_floor_bps"), given.get("spread_cap_bps")

@@ -69,9 +69,7 @@ def _faults_of_fields(terms: Terms) -> Iterator[Fault]:
         yield Fault("terms.repayment", f"one of {', '.join(REPAYMENTS)}", repr(terms.repayment))
     if not (_is(Integral, terms.grace_months) and terms.grace_months >= 0):
         yield Fault(
-            "terms.grace_months",
-            "a whole number of months, >= 0",
-            repr(terms.grace_months),
+            "terms.grace_months", "a whole number of months, >= 0", repr(terms.grace_months)
         )
     if not (_is(Integral, terms.payment_months) and terms.payment_months in PAYMENT_MONTHS):
         yield Fault("terms.payment_months", "1, 3, 6 or 12", repr(terms.payment_months))

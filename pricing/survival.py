@@ -45,34 +45,51 @@ def curves(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Curves:
     >>> [round(float(s), 6) for s in curves(flat, (0, 6, 12), 2).survival]
     [1.0, 0.99005, 0.980199]
     """
-    survival, default, exit_ = _walk(_matrix(margins), _ages(edges, months), months)
+    ages = _ages_to(months, edges)
+    survival, default, exit_ = _walk(as_margins(margins[None], ages)[0], ages, months)
     return Curves(survival, default, exit_)
 
 
 def incidence(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Floats:
     """Return (rows, months + 1) the cumulative incidence of default of margins (rows, 3, K)."""
-    return _incidences(np.ascontiguousarray(margins, np.float64), _ages(edges, months), months)
+    ages = _ages_to(months, edges)
+    return _incidences(as_margins(margins, ages), ages, months)
 
 
-def _matrix(margins: Floats) -> Floats:
-    return np.ascontiguousarray(margins, np.float64)
+def as_ages(edges: Sequence[int] | Ints) -> Ints:
+    """Return (K + 1,) the months between age buckets, checked to rise from 0.
+
+    >>> as_ages((0, 6, 12)).tolist()
+    [0, 6, 12]
+    """
+    ages = np.array(edges, np.int64)
+    if ages.ndim != 1 or len(ages) < 2 or ages[0] != 0 or (ages[1:] <= ages[:-1]).any():
+        raise InputError.of("edges", "whole months rising from 0", edges)
+    return ages
 
 
-def _ages(edges: Sequence[int] | Ints, months: int) -> Ints:
-    ages = np.asarray(edges, np.int64)
-    if months > ages[-1]:
-        raise InputError.of("months", f"at most the last age of the model, {ages[-1]}", months)
+def as_margins(margins: Floats, ages: Ints) -> Floats:
+    """Return margins as the kernels take them, checked to be (rows, 3, K).
+
+    The kernels check no bounds, and compile anew for memory that is strided or read-only.
+    """
+    rows = np.ascontiguousarray(margins, np.float64)
+    if rows.ndim != 3 or rows.shape[1] != 3 or rows.shape[2] != len(ages) - 1:
+        raise InputError.of("margins", f"of shape (rows, 3, {len(ages) - 1})", rows.shape)
+    return rows if rows.flags.writeable else rows.copy()
+
+
+def _ages_to(months: int, edges: Sequence[int] | Ints) -> Ints:
+    ages = as_ages(edges)
+    if not 0 <= months <= ages[-1]:
+        raise InputError.of("months", f"from 0 to the last age, {ages[-1]}", months)
     return ages
 
 
 @njit(cache=True, error_model="numpy")
 def _walk(margins: Floats, edges: Ints, months: int) -> tuple[Floats, Floats, Floats]:
     """Return (survival, default, exit), each (months + 1,)."""
-    survival, default, exit_ = (
-        np.empty(months + 1),
-        np.empty(months + 1),
-        np.empty(months + 1),
-    )
+    survival, default, exit_ = (np.empty(months + 1), np.empty(months + 1), np.empty(months + 1))
     survival[0], default[0], exit_[0] = 1.0, 0.0, 0.0
     bucket, gone, cause = -1, 0.0, 0.0
     for t in range(months):
