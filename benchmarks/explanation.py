@@ -5,6 +5,7 @@ python -m benchmarks.explanation var/models/<digest>
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -14,16 +15,19 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from features.project import faults
 from models.artifact import read
 from models.explain import attribute
 from models.hazard import CAUSES, HazardModel
 from models.pricer import Pricer
+from pricing.errors import InputError
 from pricing.loan import TermLoan
 from pricing.policy import load
 from pricing.schedule import Terms
 
 Floats = NDArray[np.float64]
 QUOTES = 10_000
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def main(folder: Path) -> None:
@@ -46,10 +50,9 @@ def main(folder: Path) -> None:
     ours = median_ms(lambda i: attribute(model, model.read(rows[i]), loans[i]), 2_000)
     print(f"attributed price, in process, whole bag, one thread: median {ours:.3f} ms")
 
-    project = projects_of(model, rows)
-    pricer = Pricer(model, policy)
-    whole = median_ms(lambda i: pricer.quote(project[i % 256], loans[i].terms).document(), 2_000)
-    print(f"whole quote, from a checked dict to the reply's document: median {whole:.3f} ms")
+    pricer, project = Pricer(model, policy), example_of(model)
+    whole = median_ms(lambda i: pricer.quote(project, loans[i].terms).document(), 2_000)
+    print(f"whole quote, from a project to the reply's document: median {whole:.3f} ms")
 
     boosters = members(folder)
     buckets = len(model.edges) - 1
@@ -66,15 +69,19 @@ def some_terms(rng: np.random.Generator, model: HazardModel) -> Terms:
     return Terms(
         amount=float(rng.integers(1, 40)) * 50_000.0,
         term_months=months,
-        repayment=repayment,  # type: ignore[arg-type]  # one of the three literals
+        repayment=repayment,
         grace_months=grace,
         payment_months=int(rng.choice([1, 3])),
     )
 
 
-def projects_of(model: HazardModel, rows: Floats) -> list[dict[str, object]]:
-    """Return 256 projects whose encoded rows are the given ones, read back by the encoder."""
-    return [model.encoder.project(row) for row in rows[:256]]
+def example_of(model: HazardModel) -> dict[str, object]:
+    """Return the first of the examples that is a project of the model's column set."""
+    for file in sorted(EXAMPLES.glob("*.json")):
+        project: dict[str, object] = json.loads(file.read_text("utf-8"))["project"]
+        if not faults(model.column_set, project):
+            return project
+    raise InputError.of("examples", f"one of column set {model.column_set.name}", "none")
 
 
 def members(folder: Path) -> list[lightgbm.Booster]:
@@ -86,7 +93,9 @@ def members(folder: Path) -> list[lightgbm.Booster]:
 def contributions_by_lightgbm(boosters: list[lightgbm.Booster], x: Floats, buckets: int) -> float:
     """Ask every member for the contributions at every age, one thread, as a server would."""
     ages = np.column_stack([np.tile(x, (buckets, 1)), np.arange(buckets, dtype=np.float64)])
-    return float(sum(b.predict(ages, pred_contrib=True, num_threads=1).sum() for b in boosters))
+    return sum(
+        float(np.asarray(b.predict(ages, pred_contrib=True, num_threads=1)).sum()) for b in boosters
+    )
 
 
 def median_ms(call: Callable[[int], object], times: int) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 # the suite five times as slow, and pytest-xdist already uses the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pytest  # noqa: E402  # the line above must come first
+import pytest  # the line above must come first
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,3 +22,26 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set SEEDRATE_DATA to its folder, however: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small model of 3,000 simulated projects; read it, never write to it."""
+    from features.book import read_book
+    from features.sets import load
+    from features.simulate import write
+    from training.fit import fit
+    from training.options import Options
+    from training.trees import Trees
+
+    folder = tmp_path_factory.mktemp("model")
+    write(folder / "data.parquet", 3000, 0)
+    small = Options(
+        default=Trees(2, 40, 3, 0.2),
+        depths=(3,),
+        exit=Trees(1, 20, 2, 0.2),
+        lgd=Trees(1, 20, 2, 0.2),
+        background=500,
+    )
+    fit(read_book(folder / "data.parquet", load("early_stage")), small).write(folder / "model")
+    return folder / "model"

@@ -173,7 +173,7 @@ def test_margins_are_what_pred_contrib_adds_up_to() -> None:
     t = tables(Bag(BAG.boosters[:1], BAG.baseline))
     for k in range(BUCKETS):
         x = np.column_stack([X[:50], np.full(50, float(k))])
-        expected = one.predict(x, pred_contrib=True).sum(axis=1) + BAG.baseline[k]
+        expected = np.asarray(one.predict(x, pred_contrib=True)).sum(axis=1) + BAG.baseline[k]
         given = t.margins(X[:50])[:, 0, k]
         np.testing.assert_allclose(given, expected, rtol=0, atol=1e-10)
 
@@ -185,6 +185,6 @@ def test_the_check_of_margins_sees_a_leaf_that_is_off() -> None:
     t = tables(Bag(BAG.boosters[:1], BAG.baseline))
     t.boxes.value[:] += 1e-6
     x = np.column_stack([X[:50], np.zeros(50)])
-    expected = one.predict(x, pred_contrib=True).sum(axis=1) + BAG.baseline[0]
+    expected = np.asarray(one.predict(x, pred_contrib=True)).sum(axis=1) + BAG.baseline[0]
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(t.margins(X[:50])[:, 0, 0], expected, rtol=0, atol=1e-10)

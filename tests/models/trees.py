@@ -54,14 +54,12 @@ def bag(*boosters: lightgbm.Booster) -> Bag:
 def margins_by_lightgbm(of: Bag, x: Floats) -> Floats:
     """Return the margins as LightGBM itself predicts them: (n, columns) -> (n, K)."""
     members = [lightgbm.Booster(model_str=text) for text in of.boosters]
-    ages = [
-        np.mean(
-            [m.predict(np.column_stack([x, np.full(len(x), k)]), raw_score=True) for m in members],
-            axis=0,
-        )
-        for k in range(BUCKETS)
-    ]
-    return np.column_stack(ages) + of.baseline
+    out = np.tile(of.baseline, (len(x), 1))
+    for k in range(BUCKETS):
+        at_age = np.column_stack([x, np.full(len(x), float(k))])
+        for member in members:
+            out[:, k] += np.asarray(member.predict(at_age, raw_score=True)) / len(members)
+    return out
 
 
 def brute_force(of: Bag, x: Floats, background: Floats, weight: Floats, ages: Floats) -> Floats:
