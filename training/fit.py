@@ -1,0 +1,279 @@
+"""From a book of projects to a fitted model: bags, encoder, overlay, background and card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.book import Book
+from features.column import ColumnSet
+from features.encode import Encoder
+from models import artifact
+from models.leaves import Bag
+from pricing.errors import InputError
+from pricing.survival import DEFAULT, EXIT, LGD, incidence
+from training import boost, overlay, severity, split, stopping
+from training.blanks import Blanks
+from training.card import card
+from training.options import Options
+from training.periods import Floats, Periods
+from training.split import Labels, Split
+from training.trees import Trees
+
+Progress = Callable[[str, int, int], None]  # what was done, steps done, steps in all
+
+ENOUGH_DEFAULTS = 30
+ENOUGH_EXITS = 100  # below, one constant hazard
+ROWS = {"default": DEFAULT, "exit": EXIT, "lgd": LGD}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model before it is written: data only.
+
+    Attributes:
+        card: what is known of the fit, as JSON holds it.
+        column_set: what the model may know.
+        encoder: fitted on the training projects.
+        bags: by cause.
+        constants: the margin of a cause without a bag.
+        overlay: (3, K).
+        background: (m, columns) encoded as a quote would be.
+        background_weight: (m,).
+        split: the books it was learnt from and is to be judged on.
+    """
+
+    card: Mapping[str, Any]
+    column_set: ColumnSet
+    encoder: Encoder
+    bags: Mapping[str, Bag]
+    constants: Mapping[str, float]
+    overlay: Floats
+    background: Floats
+    background_weight: Floats
+    split: Split
+
+    def margins(self, x: Floats, *, threads: int = 1) -> Floats:
+        """Return the margins with the overlay, by LightGBM itself: (n, columns) -> (n, 3, K)."""
+        return stack(self.bags, self.constants, x, self.column_set, threads=threads) + self.overlay
+
+    def write(self, folder: Path) -> str:
+        """Write the model and return its digest."""
+        return artifact.write(
+            folder,
+            card=self.card,
+            column_set=self.column_set,
+            encoder=self.encoder,
+            bags=self.bags,
+            constants=self.constants,
+            overlay=self.overlay,
+            background=self.background,
+            background_weight=self.background_weight,
+        )
+
+
+def fit(
+    book: Book,
+    options: Options | None = None,
+    progress: Progress = lambda what, done, steps: None,
+) -> Fitted:
+    """Fit a model of a book: split, encode, grow, level, choose the comparison.
+
+    Args:
+        book: all projects of the file; the test window is set aside and not looked at.
+        options: None for the defaults.
+        progress: told of each step when it is done.
+
+    Raises:
+        InputError: the book has too few defaults, or no projects on a side of the split.
+    """
+    options = options or Options()
+    told = _Steps(progress, 7 + options.default.members)
+    parts = split.by_time(book, labels=options.labels)
+    train = _weighed(parts.train)
+    told("split by time")
+    encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)
+    told("encoded")
+    learner = _Learner(train, x, options, told)
+    size, default = learner.default()
+    bags, constants, exits = learner.exit(default)
+    loss = learner.severity()
+    if loss.bag is None:
+        constants["lgd"] = loss.constant
+    else:
+        bags["lgd"] = loss.bag
+    told("loss given default")
+    margins = stack(bags, constants, x, train.column_set, threads=options.threads)
+    level = _level(train, margins, parts, options)
+    told("level of the cycle")
+    plain = encoder.matrix(train.frame)
+    chosen = background(margins, train, options)
+    told("comparison chosen")
+    sizes = {"default": size, "exit": exits}
+    return Fitted(
+        card=card(parts, options, sizes, loss, level, len(chosen)),
+        column_set=train.column_set,
+        encoder=encoder,
+        bags=bags,
+        constants=constants,
+        overlay=level.overlay(margins.shape[2]),
+        background=plain[chosen],
+        background_weight=train.weight[chosen],
+        split=parts,
+    )
+
+
+def stack(
+    bags: Mapping[str, Bag],
+    constants: Mapping[str, float],
+    x: Floats,
+    column_set: ColumnSet,
+    *,
+    threads: int,
+) -> Floats:
+    """Return the margins of all causes, without an overlay: (n, columns) -> (n, 3, K)."""
+    out = np.empty((len(x), len(ROWS), len(column_set.age_edges_months) - 1))
+    for cause, row in ROWS.items():
+        if cause in bags:
+            out[:, row] = boost.margins(bags[cause], x, threads=threads)
+        else:
+            out[:, row] = constants.get(cause, -np.inf)
+    return out
+
+
+def background(margins: Floats, train: Book, options: Options) -> np.ndarray[Any, Any]:
+    """Return which training projects a price is compared with: a seeded sample of the quotable.
+
+    Rows keep their weights, so that the comparison is with the population and not with the file.
+    """
+    edges = train.column_set.age_edges_months
+    months = min(36, edges[-1])
+    pd = incidence(margins, edges, months)[:, months]
+    quotable = np.flatnonzero(pd <= options.riskiest_background)
+    if not len(quotable):
+        quotable = np.arange(len(pd))
+    dice = np.random.default_rng([options.seed, 3])
+    few = min(options.background, len(quotable))
+    return np.sort(dice.choice(quotable, few, replace=False))
+
+
+@dataclass
+class _Steps:
+    """Counts the steps for the progress callback."""
+
+    progress: Progress
+    steps: int
+    done: int = 0
+
+    def __call__(self, what: str) -> None:
+        self.done = min(self.done + 1, self.steps)
+        self.progress(what, self.done, self.steps)
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """The training projects, encoded, and how to learn from them."""
+
+    train: Book
+    x: Floats
+    options: Options
+    told: _Steps
+
+    @property
+    def signs(self) -> list[int]:
+        return [column.direction.sign for column in self.train.column_set.columns]
+
+    @property
+    def blanks(self) -> Blanks:
+        return Blanks.of(
+            self.train.column_set,
+            cell_share=self.options.cell_share,
+            source_share=self.options.source_share,
+        )
+
+    def default(self) -> tuple[stopping.Stopping, Bag]:
+        periods = Periods.of(self.x, self.train, cause="default")
+        defaults = int(periods.events.sum())
+        if defaults < ENOUGH_DEFAULTS:
+            expected = f"known for at least {ENOUGH_DEFAULTS} training projects"
+            raise InputError.of("outcome.event", f"a default {expected}", f"{defaults} defaults")
+        return self._grow(periods, self.options.default, self.options.depths, self.signs, salt=0)
+
+    def exit(self, default: Bag) -> tuple[dict[str, Bag], dict[str, float], Any]:
+        bags, constants = {"default": default}, {}
+        periods = Periods.of(boost.blind(self.x, self.signs), self.train, cause="exit")
+        exits = periods.weight @ periods.events.sum(axis=1)
+        size = None
+        if periods.events.sum() >= ENOUGH_EXITS:
+            free = [0] * len(self.signs)
+            trees = self.options.exit
+            size, bags["exit"] = self._grow(periods, trees, (trees.depth,), free, salt=1)
+        elif exits > 0:
+            months = periods.weight @ periods.months.sum(axis=1)
+            constants["exit"] = float(np.log(exits / months))
+        return bags, constants, size
+
+    def severity(self) -> severity.Severity:
+        return severity.learn(
+            self.x,
+            self.train,
+            signs=self.signs,
+            trees=self.options.lgd,
+            blanks=self.blanks,
+            seed=self.options.seed + 2,
+            threads=self.options.threads,
+        )
+
+    def _grow(
+        self,
+        periods: Periods,
+        trees: Trees,
+        depths: tuple[int, ...],
+        signs: list[int],
+        *,
+        salt: int,
+    ) -> tuple[stopping.Stopping, Bag]:
+        seed, threads = self.options.seed + salt, self.options.threads
+        size = stopping.choose(
+            periods,
+            signs=signs,
+            trees=trees,
+            depths=depths,
+            blanks=self.blanks,
+            seed=seed,
+            threads=threads,
+        )
+        cause = ("default", "exit")[salt]
+        self.told(f"{cause}: {size.rounds} rounds at depth {size.depth}")
+        bag = boost.grow(
+            periods,
+            signs=signs,
+            trees=trees.of_size(depth=size.depth, rounds=size.rounds),
+            blanks=self.blanks,
+            seed=seed,
+            threads=threads,
+            grown=lambda member: self.told(f"{cause}: member {member + 1}"),
+        )
+        return size, bag
+
+
+def _weighed(train: Book) -> Book:
+    """Scale the weights to mean one, so that penalties count projects and not the population."""
+    return replace(train, weight=train.weight / train.weight.mean())
+
+
+def _level(train: Book, margins: Floats, parts: Split, options: Options) -> overlay.Level:
+    """Level by what was known at the snapshot; mature labels have seen beyond it and get none."""
+    if options.labels is Labels.MATURE:
+        return overlay.NO_LEVEL
+    return overlay.fit_level(
+        train,
+        margins[:, DEFAULT],
+        to_month=parts.test_from - overlay.months_until_known(train),
+        months=options.level_months,
+        prior_events=options.level_prior,
+    )

@@ -1,0 +1,46 @@
+"""What a fit may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from training.split import Labels
+from training.trees import Trees
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fit may choose; the defaults suit a few thousand to a few hundred thousand projects.
+
+    Attributes:
+        name: under which the model is registered.
+        seed: of every draw.
+        threads: of LightGBM.
+        labels: outcomes of the training projects that may be known.
+        default: trees of the default hazard, at most.
+        depths: tried for them.
+        exit: trees of the exit hazard, at most.
+        lgd: trees of the loss given default.
+        cell_share: of optional cells that go missing in training.
+        source_share: of whole sources.
+        level_months: length of the calendar window of the overlay.
+        level_prior: defaults that speak for no overlay at all.
+        background: projects that a price is compared with, at most.
+        riskiest_background: 36-month default probability above which a project is no comparison:
+            such a project would not be quoted.
+    """
+
+    name: str = "seedrate"
+    seed: int = 20
+    threads: int = 1
+    labels: Labels = Labels.AS_KNOWN
+    default: Trees = field(default_factory=lambda: Trees(4, 120, 5, 0.15))
+    depths: tuple[int, ...] = (4, 5)
+    exit: Trees = field(default_factory=lambda: Trees(2, 60, 3, 0.15))
+    lgd: Trees = field(default_factory=lambda: Trees(2, 40, 3, 0.10))
+    cell_share: float = 0.01
+    source_share: float = 0.02
+    level_months: int = 24
+    level_prior: float = 50.0
+    background: int = 8000
+    riskiest_background: float = 0.5
