@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from features.column import ColumnSet
 Floats = NDArray[np.float64]
 Months = NDArray[np.int64]
 CENSORED, DEFAULTED, EXITED = 0, 1, 2
+HALF_MONTH = 16  # followed until this day or later, a month counts as followed
 
 
 def month_of(day: date) -> int:
@@ -100,9 +101,9 @@ class Book:
 def read_book(path: Path, column_set: ColumnSet) -> Book:
     """Return the book of a data file.
 
-    An event counts if it is known in the last fully followed month: the month of `followed_until`
-    if that is a month's last day, else the one before. Loans without one full month at risk and
-    without an event say nothing of their risk and are left out.
+    An event counts if it happened by `followed_until`. A loan without one was followed through the
+    month of `followed_until` if that day is in the month's second half, else through the month
+    before. Loans without an event and without a month at risk say nothing and are left out.
 
     Raises:
         InputError: with every fault of the file, by column and row.
@@ -113,12 +114,13 @@ def read_book(path: Path, column_set: ColumnSet) -> Book:
 def book(frame: pl.DataFrame, column_set: ColumnSet, *, digest: str) -> Book:
     """Return the book of a table as `table.read` gives it."""
     originated = _months(frame["outcome.origination"])
-    ended = _months(frame["outcome.event_date"], missing=0)
-    known = _months(frame["outcome.known_date"], missing=0)
-    after = frame["outcome.followed_until"] + timedelta(days=1)
-    last = _months(after, missing=np.iinfo(np.int64).max // 2) - 1  # fully followed
+    ended = _months(frame["outcome.event_date"])
+    known = _months(frame["outcome.known_date"])
+    followed = frame["outcome.followed_until"].fill_null(date.max)
+    last = _months(followed) - (followed.dt.day() < HALF_MONTH).to_numpy()
     event = frame["outcome.event"].to_numpy()
-    seen = (event != CENSORED) & (known <= last)
+    on_time = (frame["outcome.event_date"] <= followed).fill_null(False).to_numpy()
+    seen = (event != CENSORED) & on_time
     age = np.where(seen, np.maximum(ended - originated, 1), last - originated)
     lgd = (frame["outcome.loss"] / frame["outcome.exposure"]).fill_null(np.nan).to_numpy()
     read = Book(
@@ -135,6 +137,6 @@ def book(frame: pl.DataFrame, column_set: ColumnSet, *, digest: str) -> Book:
     return read.take(age >= 1)
 
 
-def _months(days: pl.Series, missing: int = 0) -> Months:
+def _months(days: pl.Series) -> Months:
     year, month = days.dt.year().cast(pl.Int64), days.dt.month().cast(pl.Int64)
-    return ((year - 1970) * 12 + month - 1).fill_null(missing).to_numpy()
+    return ((year - 1970) * 12 + month - 1).fill_null(0).to_numpy()

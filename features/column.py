@@ -49,7 +49,7 @@ class Column:
     direction: Direction = Direction.FREE
     reason: str = ""  # why the direction holds; required unless free
     optional: bool = True  # missing = "allowed"; False refuses a project without it
-    levels: tuple[str, ...] = ()  # of a category; empty means any name, unseen ones count as missing
+    levels: tuple[str, ...] = ()  # of a category; empty: any name, unseen ones are missing
     expression: str | None = None  # `from` in TOML: SQL over the data file's own columns
     terms: str | None = None  # filled from this field of the loan's terms at quote time
 
@@ -86,7 +86,7 @@ class Column:
 class Outcome:
     """How a data file says what became of a project: SQL expressions over its columns.
 
-    What happened, or became known, after `followed_until` counts as not having happened.
+    What happened after `followed_until` counts as not having happened.
     """
 
     origination: str

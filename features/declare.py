@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import get_type_hints
 
 from features import sql
@@ -82,8 +83,9 @@ def _outcome(section: Section) -> Outcome:
 def _window(section: Section) -> Window:
     window = Window(section.day("train_from"), section.day("test_from"), section.day("test_to"))
     days = [day for day in (window.train_from, window.test_from, window.test_to) if day]
-    if any(later <= earlier for earlier, later in zip(days, days[1:], strict=False)):
-        section.refuse("test_from", "after train_from and before test_to", f"{', '.join(map(str, days))}")
+    if any(later <= earlier for earlier, later in pairwise(days)):
+        given = ", ".join(map(str, days))
+        section.refuse("test_from", "after train_from and before test_to", given)
     if window.test_to and not window.test_from:
         section.refuse("test_from", "given with test_to", "missing")
     section.close()

@@ -15,7 +15,7 @@ from features.column import Column, ColumnSet, Kind
 from pricing.errors import InputError, ModelError
 from pricing.schedule import Terms
 
-PRIOR_LOAN_MONTHS = 300 * 12
+PRIOR_DEFAULTS = 1.5
 Reader = Callable[[object], float]
 
 
@@ -39,13 +39,14 @@ def number(value: object) -> float:
 class Encoder:
     """Turns values into numbers: flags into 0 and 1, categories into their risk, missing into NaN.
 
-    A category's level is the logarithm of its smoothed rate of default against that of all loans:
+    A category's level is the logarithm of its defaults over those expected of it, smoothed:
 
-        log( (d + P r) / (m + P) / r ),    r = sum of d / sum of m
+        log( (O + a) / (E + a) ),    E = r m,    r = sum of O / sum of m over all loans
 
-    with d the level's defaults, m its months at risk, both weighted, and P the months of prior.
+    with O the level's defaults and m its months at risk, both weighted, and a the weight of
+    PRIOR_DEFAULTS average defaults, so that the scale of the weights does not matter.
 
-    Source: empirical Bayes smoothing of Micci-Barreca (2001), doi 10.1145/507533.507538, on rates.
+    Source: Clayton & Kaldor (1987), Biometrics 43, the gamma-Poisson smoothing of O / E.
     """
 
     column_set: ColumnSet
@@ -171,11 +172,11 @@ class _Coded:
 
     def _log_ratios(self, events: Floats, months: Floats, use: NDArray[np.bool_]) -> Floats:
         rate = events[use].sum() / months[use].sum()
+        prior = PRIOR_DEFAULTS * events[use].sum() / max(np.count_nonzero(events[use]), 1)
         use = use & (self.codes >= 0)
         codes, size = self.codes[use], len(self.names)
-        d = np.bincount(codes, events[use], minlength=size)  # (L,)
-        m = np.bincount(codes, months[use], minlength=size)  # (L,)
+        observed = np.bincount(codes, events[use], minlength=size)  # (L,)
+        expected = np.bincount(codes, months[use], minlength=size) * rate  # (L,)
         seen = np.bincount(codes, minlength=size) > 0
-        smoothed = (d + PRIOR_LOAN_MONTHS * rate) / (m + PRIOR_LOAN_MONTHS)
-        ratio = np.log(smoothed / rate) if rate > 0 else np.zeros(size)
+        ratio = np.log((observed + prior) / (expected + prior)) if prior > 0 else np.zeros(size)
         return np.where(seen, ratio, np.nan)

@@ -40,7 +40,8 @@ def outcomes(
     weight = _weight(raw("weight"), outcome, findings)
 
     _refuse_before(event_date, origination, "the origination", findings)
-    _refuse_before(followed.zip_with(~happened, origination), origination, "the origination", findings)
+    alone = followed.zip_with(~happened, origination)  # the others' event says how long
+    _refuse_before(alone, origination, "the origination", findings)
     _refuse_before(known, event_date, "the event", findings)
     if outcome.loan is not None:
         loan = raw("loan")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Mapping
-from numbers import Real
+from typing import TypeGuard
 
 import numpy as np
 
@@ -35,11 +35,19 @@ def _sound(column: Column, value: object) -> bool:
         return isinstance(value, bool | np.bool_)
     if column.kind is Kind.CATEGORY:
         return isinstance(value, str) and value != "" and value in (column.levels or (value,))
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        return False
-    low = -math.inf if column.low is None else column.low
-    high = math.inf if column.high is None else column.high
-    return low <= value <= high and (column.kind is not Kind.COUNT or value == math.floor(value))
+    return _number(value) and _fits(column, value)
+
+
+def _number(value: object) -> TypeGuard[float]:
+    number = isinstance(value, int | float | np.integer | np.floating)
+    return number and not isinstance(value, bool)
+
+
+def _fits(column: Column, value: float) -> bool:
+    """Compare only: NaN and infinities do not fit, and no integer is too large to be compared."""
+    low = -sys.float_info.max if column.low is None else column.low
+    high = sys.float_info.max if column.high is None else column.high
+    return bool(low <= value <= high) and (column.kind is not Kind.COUNT or value == value // 1)
 
 
 def _expected(column: Column) -> str:

@@ -1,4 +1,4 @@
-"""One table of a TOML file, read key by key, so that every fault is found and not only the first."""
+"""One table of a TOML file, read key by key, so that every fault is found, not only the first."""
 
 from __future__ import annotations
 
@@ -53,11 +53,14 @@ class Section:
 
     def choice(self, key: str, among: type[Choice], default: Choice | None = None) -> Choice:
         """Return one of an enumeration; a faulty one reads as the last of them."""
-        value = self._take(key, "one of " + ", ".join(among), default)
-        if value is None or value in list(among):
-            return among(value) if value is not None else list(among)[-1]
-        self.refuse(key, "one of " + ", ".join(among), repr(value))
-        return list(among)[-1]
+        expected = "one of " + ", ".join(among)
+        value = self._take(key, expected, default)
+        for choice in among:
+            if value == choice.value:
+                return choice
+        if value is not None:
+            self.refuse(key, expected, repr(value))
+        return choice
 
     def names(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return a list of different texts; empty only where it is absent and the default is."""
@@ -111,11 +114,12 @@ class Section:
     def months(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
         """Return months that begin with 0 and increase."""
         value = self._take(key, "months", list(default))
-        whole = isinstance(value, list) and all(type(month) is int for month in value)
-        if not whole or value[:1] != [0] or len(value) < 2 or value != sorted(set(value)):
+        months = value if isinstance(value, list) else []
+        whole = all(type(month) is int for month in months)
+        if not whole or months[:1] != [0] or len(months) < 2 or months != sorted(set(months)):
             self.refuse(key, "two or more whole months, the first 0, increasing", repr(value))
             return default
-        return tuple(value)
+        return tuple(months)
 
     def within(self, key: str) -> Section:
         """Return the table under the key; an absent one is empty."""

@@ -1,10 +1,4 @@
-"""Column sets as TOML: the two that ship with the project, and a bank's own.
-
-    [[columns]]
-    name = "employees"
-    kind = "count"
-    ...
-"""
+"""Column sets as TOML: those that ship with the project, and a bank's own."""
 
 from __future__ import annotations
 
@@ -20,6 +14,7 @@ from features.section import Section
 from pricing.errors import Fault, InputError
 
 FOLDER = Path(__file__).parent / "sets"
+TEXTS = ("name", "kind", "unit", "group", "source", "label", "label_zh", "meaning", "meaning_zh")
 
 
 def load(name_or_path: str | Path) -> ColumnSet:
@@ -29,12 +24,12 @@ def load(name_or_path: str | Path) -> ColumnSet:
     'USD'
 
     Raises:
-        InputError: there is no such file, or it declares no sound column set; every fault is listed.
+        InputError: there is no such file, or it declares no sound column set, with every fault.
     """
-    embedded = FOLDER / f"{name_or_path}.toml"
-    path = embedded if embedded.is_file() else Path(name_or_path)
+    embedded = {file.stem: file for file in sorted(FOLDER.glob("*.toml"))}
+    path = embedded.get(str(name_or_path), Path(name_or_path))
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+        known = ", ".join(embedded)
         raise InputError.of("columns", f"one of {known}, or a TOML file", name_or_path)
     try:
         return parse(path.read_text(encoding="utf-8"), path.name)
@@ -79,8 +74,7 @@ def to_toml(declared: ColumnSet) -> str:
 
 
 def _table(column: Column) -> dict[str, object]:
-    texts = ("name", "kind", "unit", "group", "source", "label", "label_zh", "meaning", "meaning_zh")
-    table = {key: getattr(column, key) for key in texts}
+    table = {key: getattr(column, key) for key in TEXTS}
     if column.numeric:
         table["range"] = [_open(column.low), _open(column.high)]
     table |= {"direction": column.direction, "reason": column.reason or None}

@@ -40,8 +40,8 @@ def is_column(text: str) -> bool:
 def evaluate(frame: pl.DataFrame, text: str, field: str) -> pl.Series:
     """Return the expression's value in each row; a constant is repeated.
 
-    A row's value may depend on nothing but the row: an average over the file would not be known of
-    a project that asks for a price. So the second half is evaluated again by itself, and must agree.
+    A row's value may depend on nothing but the row: an average over the file is not known of one
+    project that asks for a price. So the second half is evaluated again by itself, and must agree.
 
     Raises:
         InputError: a column is absent, a type does not fit, or the value depends on other rows.
