@@ -115,7 +115,10 @@ def _column(row: Section, declared: ColumnSet) -> Column:
         expression=row.sql("from"),
         terms=row.text("terms") if row.has("terms") else None,
     )
-    _refuse_senseless(row, column)
+    if row.refused("kind"):
+        row.skip("range", "levels")
+    else:
+        _refuse_senseless(row, column)
     row.close()
     return column
 

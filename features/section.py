@@ -30,6 +30,14 @@ class Section:
         """Report that the key's value must be something else."""
         self.faults.append(Fault(f"{self.place}{key}", expected, str(given)))
 
+    def refused(self, key: str) -> bool:
+        """Return whether a fault of the key has been reported."""
+        return any(fault.field == f"{self.place}{key}" for fault in self.faults)
+
+    def skip(self, *keys: str) -> None:
+        """Leave keys unread that cannot be judged."""
+        self._read.update(keys)
+
     def has(self, key: str) -> bool:
         """Return whether the key is there."""
         return key in self._table

@@ -1,4 +1,4 @@
-"""A small bank that exists in tests only: a column set of its own, and loans in files of its own."""
+"""A small bank that exists in tests only: its own column set, and loans in its own files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 TOML = Path(__file__).parent / "features" / "bank.toml"
 SNAPSHOT = date(2024, 1, 1)
@@ -43,7 +44,7 @@ def bank_loans(rows: int, seed: int) -> pl.DataFrame:
     risk = -3.0 * (equity - 0.25) - 0.02 * (age - 20) - 0.5 * audited + 0.7 * (branch == 3)
     to_default = np.ceil(dice.exponential(1 / (0.004 * np.exp(risk))))  # months
     to_repayment = np.ceil(dice.exponential(1 / np.full(rows, 0.008)))
-    months = np.minimum(to_default, to_repayment)
+    months = np.minimum(to_default, to_repayment).astype(np.int64)
     defaulted = to_default < to_repayment
     booked = origination + months + 3 * defaulted  # a default is booked a quarter later
     happened = booked < (SNAPSHOT.year - 2010) * 12
@@ -71,20 +72,17 @@ def bank_loans(rows: int, seed: int) -> pl.DataFrame:
         }
     )
     gone = {name: pl.Series(~happened) for name in ("Status", "Status since", "Booked on")}
-    gone |= {
-        name: pl.Series(~(happened & defaulted)) for name in ("Balance at default", "Written off")
-    }
-    gone |= {
-        "Equity": pl.Series(dice.random(rows) < 0.1),
-        "Branch": pl.Series(dice.random(rows) < 0.03),
-    }
+    not_lost = pl.Series(~(happened & defaulted))
+    gone |= {"Balance at default": not_lost, "Written off": not_lost}
+    gone |= {"Equity": pl.Series(dice.random(rows) < 0.1)}
+    gone |= {"Branch": pl.Series(dice.random(rows) < 0.03)}
     return frame.with_columns(
         pl.when(missing).then(None).otherwise(pl.col(name)).alias(name)
         for name, missing in gone.items()
     )
 
 
-def _days(months: np.ndarray[tuple[int], np.dtype[np.generic]]) -> pl.Series:
+def _days(months: NDArray[np.int64]) -> NDArray[np.datetime64]:
     """Return the 15th of each month, counted from January 2010."""
-    whole = months.astype(np.int64)
-    return pl.select(pl.date(2010 + whole // 12, whole % 12 + 1, 15)).to_series()
+    first = np.datetime64("2010-01", "M") + months
+    return first.astype("datetime64[D]") + 14
