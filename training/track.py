@@ -1,0 +1,189 @@
+"""A fit, recorded: an MLflow run with what went in and what came out, and a registered version.
+
+The model is logged as data with the name of its loader, `models.pyfunc`: no pickle, and no code of
+ours that could differ from the checkout's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.models import ModelSignature
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+from features.column import ColumnSet
+from models import pyfunc, registry
+from models.registry import Version
+
+LONGEST_DIGEST = 36  # of an MLflow dataset; the whole digest is a tag and a parameter
+LONGEST_VALUE = 500  # of a parameter
+BATCH = 100  # parameters a request; metrics may be 1,000
+T = TypeVar("T")
+LOADS_WITH = ("lightgbm", "numba", "numpy", "pandas", "polars", "scipy")
+
+
+@dataclass(frozen=True)
+class Data:
+    """A side of the split: which loans of which file."""
+
+    context: str  # "training" or "testing"
+    path: Path
+    digest: str  # SHA-256 of the file
+    counts: Mapping[str, float]  # projects, defaults, ...
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a run; `step` is the vintage's year where there is one."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a run is to hold.
+
+    Attributes:
+        name: of the experiment and of the registered model.
+        title: of the run.
+        model: the model's folder, sealed; its last name must be `registry.FOLDER`.
+        column_set: from which the signature is made.
+        data: both sides of the split.
+        parameters: of the fit, as text.
+        figures: metrics.
+        papers: a folder of tables and curves.
+        example: rows that `predict` takes.
+        tags: of the run and of the version.
+    """
+
+    name: str
+    title: str
+    model: Path
+    column_set: ColumnSet
+    data: Sequence[Data]
+    parameters: Mapping[str, str]
+    figures: Sequence[Figure]
+    papers: Path
+    example: pd.DataFrame
+    tags: Mapping[str, str]
+
+
+def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Version:
+    """Write the run, log the model, register the version.
+
+    Args:
+        client: from `registry.client`.
+        entry: what to record.
+        artifacts: where a local database keeps files; None leaves that to the server.
+    """
+    with mlflow.start_run(
+        experiment_id=_experiment(client, entry.name, artifacts), run_name=entry.title
+    ) as run:
+        run_id = str(run.info.run_id)
+        _inputs(client, run_id, entry)
+        _numbers(client, run_id, entry)
+        client.log_artifacts(run_id, str(entry.papers))
+        client.log_artifact(run_id, str(entry.model / "manifest.json"))
+        logged = mlflow.pyfunc.log_model(
+            name=registry.FOLDER,
+            loader_module="models.pyfunc",
+            data_path=str(entry.model),
+            signature=signature(entry.column_set),
+            input_example=entry.example,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in LOADS_WITH],
+        )
+    if not client.search_registered_models(filter_string=f"name = '{entry.name}'"):
+        client.create_registered_model(entry.name)
+    made = client.create_model_version(
+        entry.name,
+        source=logged.model_uri,
+        run_id=run_id,
+        model_id=logged.model_id,
+        tags=dict(entry.tags),
+    )
+    return Version(entry.name, str(made.version), run_id, dict(entry.tags))
+
+
+def reach(client: MlflowClient) -> None:
+    """Ask the server anything, so that a fit of many minutes is not lost for want of one."""
+    client.search_experiments(max_results=1)
+
+
+def signature(column_set: ColumnSet) -> ModelSignature:
+    """Return what `predict` takes and gives.
+
+    Most columns are declared as of any type. MLflow would else refuse a table for what pandas does
+    with missing values: whole numbers where doubles are declared, and an empty text column. The
+    loader checks every value against the column set itself, and names each fault.
+    """
+    asked = [
+        ColSpec(AnyType(), column.name, required=not column.optional)
+        for column in column_set.asked
+        if column.name not in pyfunc.TERMS
+    ]
+    terms = [
+        ColSpec(AnyType(), "amount"),
+        ColSpec(AnyType(), "term_months"),
+        ColSpec(DataType.string, "repayment"),
+        ColSpec(AnyType(), "grace_months", required=False),
+        ColSpec(AnyType(), "payment_months", required=False),
+    ]
+    given = [ColSpec(DataType.double, name) for name in pyfunc.FIGURES]
+    return ModelSignature(inputs=Schema([*asked, *terms]), outputs=Schema(given))
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None if artifacts is None else artifacts.absolute().as_uri()
+    return client.create_experiment(name, artifact_location=location)
+
+
+def _inputs(client: MlflowClient, run_id: str, entry: Entry) -> None:
+    spec = [{"name": c.name, "type": c.kind.value} for c in entry.column_set.columns]
+    inputs = [
+        DatasetInput(
+            Dataset(
+                name=data.path.name,
+                digest=data.digest[:LONGEST_DIGEST],
+                source_type="local",
+                source=json.dumps({"uri": str(data.path.absolute())}),
+                schema=json.dumps({"columns": spec}),
+                profile=json.dumps({"sha256": data.digest, **data.counts}),
+            ),
+            [InputTag(MLFLOW_DATASET_CONTEXT, data.context)],
+        )
+        for data in entry.data
+    ]
+    client.log_inputs(run_id, inputs)
+
+
+def _numbers(client: MlflowClient, run_id: str, entry: Entry) -> None:
+    now = time.time_ns() // 1_000_000
+    tags = [RunTag(key, value) for key, value in entry.tags.items()]
+    client.log_batch(run_id, tags=tags)
+    params = [Param(key, value[:LONGEST_VALUE]) for key, value in entry.parameters.items()]
+    for some in _batches(params):
+        client.log_batch(run_id, params=some)
+    metrics = [Metric(figure.key, figure.value, now, figure.step) for figure in entry.figures]
+    for some_metrics in _batches(metrics):
+        client.log_batch(run_id, metrics=some_metrics)
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
