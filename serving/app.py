@@ -46,15 +46,10 @@ class Server:
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the journal; no model is loaded yet."""
-        gauges = Gauges()
-        journal = SqliteJournal(
-            settings.ledger,
-            most_waiting=settings.journal_queue,
-            now_us=lambda: time.time_ns() // 1000,
-        )
-        office = Office(journal, gauges)
-        gauges.watch(waiting=lambda: journal.waiting, ready=lambda: not office.why_not_ready)
-        return cls(settings, gauges, journal, office)
+        gauges, kept = Gauges(), journal(settings)
+        office = Office(kept, gauges)
+        gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
+        return cls(settings, gauges, kept, office)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -68,9 +63,7 @@ class Server:
         """Quote with a model from now on."""
         self.office.bundle = bundle(model, rules, self.journal, self.gauges)
         identity = Identity.of(model)
-        self.gauges.model(
-            name=identity.name, version=identity.version, digest=identity.digest
-        )
+        self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
 
     def gate(self, behind: ASGIApp | None = None) -> Gate:
         """Return the ASGI application that callers meet.
@@ -92,13 +85,22 @@ class Server:
         self.journal.close()
 
 
-def bundle(model: HazardModel, rules: Policy, journal: Journal, gauges: Gauges) -> Bundle:
+def journal(settings: Settings) -> SqliteJournal:
+    """Return the journal of the settings; it opens its file by itself."""
+    return SqliteJournal(
+        settings.ledger,
+        most_waiting=settings.journal_queue,
+        now_us=lambda: time.time_ns() // 1000,
+    )
+
+
+def bundle(model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, journal, gauges),
+        desk=desk(contract, pricer, kept, gauges),
         model=model_document(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -107,12 +109,12 @@ def bundle(model: HazardModel, rules: Policy, journal: Journal, gauges: Gauges) 
     )
 
 
-def desk(contract: Contract, pricer: Pricer, journal: Journal, gauges: Gauges) -> Desk:
+def desk(contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
         contract=contract,
         pricer=pricer,
-        journal=journal,
+        journal=kept,
         now=lambda: datetime.now(UTC),
         new_id=lambda now: uuid7(now, secrets.token_bytes),
         stage=gauges.stage,

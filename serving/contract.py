@@ -151,7 +151,7 @@ def _terms(instrument: Mapping[str, Any]) -> Terms:
 
 def as_asked(fault: Fault) -> Fault:
     """Return a fault of the terms under the name by which the caller gave them."""
-    head, dot, name = fault.field.partition(".")
+    head, _, name = fault.field.partition(".")
     return Fault(f"instrument.{name}", fault.expected, fault.given) if head == "terms" else fault
 
 

@@ -16,7 +16,7 @@ from pricing.errors import InputError, SeedrateError
 from pricing.schedule import Terms
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
-from serving.problem import Refusal, refused
+from serving.problem import RefusedError, refused
 
 Stage = Callable[[str, float], None]
 
@@ -62,7 +62,7 @@ class Desk:
 
         Raises:
             SeedrateError: the request, the policy or the model forbids a quote.
-            Refusal: the quote could not be recorded.
+            RefusedError: the quote could not be recorded.
         """
         reply = self.price(body, recorded=True)
         await self._record(reply)
@@ -123,22 +123,22 @@ class Desk:
             await self.journal.record(reply.quote_id, reply.body)
         self.stage("record", perf_counter() - began)
 
-    def _try_price(self, item: Any) -> Reply | Refusal:
+    def _try_price(self, item: Any) -> Reply | RefusedError:
         try:
             return self.price(item, recorded=True)
         except SeedrateError as error:
             return refused(error)
 
-    async def _try_record(self, priced: Reply | Refusal) -> Reply | Refusal:
+    async def _try_record(self, priced: Reply | RefusedError) -> Reply | RefusedError:
         try:
             if isinstance(priced, Reply):
                 await self._record(priced)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return refusal
         return priced
 
 
-def _results(answers: Sequence[Reply | Refusal]) -> bytes:
+def _results(answers: Sequence[Reply | RefusedError]) -> bytes:
     results = [
         {"status": 201, "quote": orjson.Fragment(answer.body)}
         if isinstance(answer, Reply)

@@ -34,9 +34,7 @@ def number(
     above: float | None = None,
 ) -> Field:
     """Return a field that takes a finite number; true and false are none."""
-    check = core_schema.float_schema(
-        strict=True, allow_inf_nan=False, ge=low, le=high, gt=above
-    )
+    check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, gt=above)
     bounds = {"minimum": low, "maximum": high, "exclusiveMinimum": above}
     given = {key: _tidy(bound) for key, bound in bounds.items() if bound is not None}
     return Field(name, expected, check, {"type": "number", **given})

@@ -1,9 +1,10 @@
 """The gate in front of every address: what it lets through is small, known, and read once.
 
-What passes has one known method and path, no query, an allowed Host, a body only where one is taken:
-plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The value read
-stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong, here or behind,
-leaves as problem+json; an unexpected error shows an id and nothing else, and is logged under that id.
+What passes has a known method and path, no query, an allowed Host, and a body only where one is
+taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The
+value read stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong, here
+or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is logged
+under that id.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from serving.problem import (
     TIMED_OUT,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
-    Refusal,
+    RefusedError,
     refused,
 )
 from serving.strict_json import parse
@@ -89,7 +90,9 @@ class Gate:
         reply.route = door.path
         headers = _headers(scope["headers"])
         if scope["query_string"]:
-            raise Refusal(MALFORMED_REQUEST, "no address here takes a query, however: one came")
+            raise RefusedError(
+                MALFORMED_REQUEST, "no address here takes a query, however: one came"
+            )
         self._check_host(headers.get(b"host"))
         _check_accept(headers.get(b"accept"), door)
         body = b""
@@ -108,19 +111,21 @@ class Gate:
         if not name.endswith("]"):
             name = name.rpartition(":")[0] or name
         if name not in self.hosts and "*" not in self.hosts:
-            raise Refusal(WRONG_HOST, f"Host must be in SEEDRATE_HOSTS, however: {name[:100]!r}")
+            raise RefusedError(
+                WRONG_HOST, f"Host must be in SEEDRATE_HOSTS, however: {name[:100]!r}"
+            )
 
-    def _refusal(self, error: Exception, scope: Scope, reply: _Reply) -> Refusal:
+    def _refusal(self, error: Exception, scope: Scope, reply: _Reply) -> RefusedError:
         if isinstance(error, TimeoutError):
             problem = TIMED_OUT if reply.asked else REQUEST_TIMEOUT
-            return Refusal(problem, f"it must take at most {self.timeout_seconds:g} s")
-        if isinstance(error, Refusal):
+            return RefusedError(problem, f"it must take at most {self.timeout_seconds:g} s")
+        if isinstance(error, RefusedError):
             return error
         if isinstance(error, SeedrateError):
             return refused(error)
         error_id = self.new_error_id()
         log.error("error %s at %s", error_id, scope["path"], exc_info=error)
-        return Refusal(INTERNAL_ERROR, f"this was logged as error {error_id}")
+        return RefusedError(INTERNAL_ERROR, f"this was logged as error {error_id}")
 
 
 @dataclass
@@ -138,7 +143,7 @@ class _Reply:
             message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
         await self.out(message)
 
-    async def refuse(self, refused: Refusal) -> None:
+    async def refuse(self, refused: RefusedError) -> None:
         body = refused.body()
         extra = [(k.lower().encode(), v.encode("latin-1")) for k, v in refused.headers.items()]
         headers = [
@@ -154,13 +159,13 @@ class _Reply:
 def _door(path: str, method: str) -> Door:
     found = doors_at(path)
     if not found:
-        raise Refusal(NOT_FOUND, "docs/api.md and /openapi.json list the addresses there are")
+        raise RefusedError(NOT_FOUND, "docs/api.md and /openapi.json list the addresses there are")
     for door in found:
         if method in door.methods:
             return door
     allowed = ", ".join(name for door in found for name in door.methods)
     detail = f"the method must be {allowed}, however: {method[:20]!r}"
-    raise Refusal(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+    raise RefusedError(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -168,7 +173,7 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     headers: dict[bytes, bytes] = {}
     for name, value in pairs:
         if name in headers and name in SINGULAR:
-            raise Refusal(
+            raise RefusedError(
                 MALFORMED_REQUEST, f"{name.decode('latin-1')} must come once, however: twice"
             )
         headers[name] = value
@@ -183,7 +188,9 @@ def _check_accept(given: bytes | None, door: Door) -> None:
         kind, *parameters = (piece.strip() for piece in part.split(";"))
         if kind in ("*/*", family, door.replies, MEDIA_TYPE) and not any(map(_zero, parameters)):
             return
-    raise Refusal(NOT_ACCEPTABLE, f"Accept must allow {door.replies}, however: {given[:100]!r}")
+    raise RefusedError(
+        NOT_ACCEPTABLE, f"Accept must allow {door.replies}, however: {given[:100]!r}"
+    )
 
 
 def _zero(parameter: str) -> bool:
@@ -193,14 +200,14 @@ def _zero(parameter: str) -> bool:
 
 def _check_body_headers(headers: dict[bytes, bytes]) -> None:
     if b"content-encoding" in headers:
-        raise Refusal(
+        raise RefusedError(
             UNSUPPORTED_MEDIA_TYPE,
             "Content-Encoding must be absent, however: it came",
             headers={"Accept-Encoding": "identity"},
         )
     given = headers.get(b"content-type", b"")
     if given != b"application/json" and not _is_json(given):
-        raise Refusal(
+        raise RefusedError(
             UNSUPPORTED_MEDIA_TYPE,
             f"Content-Type must be application/json, however: {given[:100].decode('latin-1')!r}",
             headers={"Accept": "application/json"},
@@ -221,7 +228,9 @@ async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> byt
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refusal(MALFORMED_REQUEST, "the body must arrive whole, however: it broke off")
+            raise RefusedError(
+                MALFORMED_REQUEST, "the body must arrive whole, however: it broke off"
+            )
         chunk: bytes = message.get("body", b"")
         more = message.get("more_body", False)
         chunks.append(chunk)
@@ -231,8 +240,8 @@ async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> byt
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal(BODY_TOO_LARGE, f"the body must have at most {most} bytes, however: more")
+def _too_large(most: int) -> RefusedError:
+    return RefusedError(BODY_TOO_LARGE, f"the body must have at most {most} bytes, however: more")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,8 +1,8 @@
 """Quotes are kept before they are given: what `record` has returned from survives a crash.
 
 One thread writes. It takes all that waits, commits it as one SQLite transaction with
-synchronous=FULL (the fsync itself forms the batches; there is no timer), and only then lets the waiting
-requests go on. One process at a time may write: a lock file beside the database sees to that, since
+synchronous=FULL (the fsync itself forms the batches; there is no timer), and only then lets the
+waiting requests go on. One process at a time may write: a lock file beside the database sees to that, since
 SQLite before 3.51.3 can lose data when several connections checkpoint one write-ahead log.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from serving.problem import NOT_RECORDED, OVERLOADED, Refusal
+from serving.problem import NOT_RECORDED, OVERLOADED, RefusedError
 
 log = logging.getLogger("seedrate.journal")
 
@@ -39,7 +39,7 @@ class Journal(Protocol):
     """Where acknowledged quotes are kept."""
 
     async def record(self, quote_id: str, reply: bytes) -> None:
-        """Return once the reply is durable; raise `Refusal` if it is not."""
+        """Return once the reply is durable; raise `RefusedError` if it is not."""
 
     def find(self, quote_id: str) -> bytes | None:
         """Return the reply recorded under an id, byte for byte."""
@@ -100,12 +100,12 @@ class SqliteJournal:
         """Return once the reply is durable.
 
         Raises:
-            Refusal: `overloaded` if too many wait, `not_recorded` if the file takes nothing.
+            RefusedError: `overloaded` if too many wait, `not_recorded` if the file takes nothing.
         """
         if self._trouble:
             raise not_recorded(self._trouble)
         if len(self._waiting) >= self._most_waiting:
-            raise Refusal(
+            raise RefusedError(
                 OVERLOADED,
                 f"at most {self._most_waiting} quotes must wait, however: more",
                 headers={"Retry-After": "1"},
@@ -120,7 +120,7 @@ class SqliteJournal:
         """Return the reply recorded under an id, byte for byte.
 
         Raises:
-            Refusal: `not_recorded` if the file cannot be read.
+            RefusedError: `not_recorded` if the file cannot be read.
         """
         try:
             if self._reader is None:
@@ -212,9 +212,23 @@ class SqliteJournal:
             self._lock = None
 
 
-def not_recorded(why: str) -> Refusal:
+class NoJournal:
+    """The journal of a desk that answers what-ifs only: it keeps nothing, and says so."""
+
+    trouble = "nothing is recorded here"
+
+    async def record(self, quote_id: str, reply: bytes) -> None:
+        """Refuse."""
+        raise not_recorded(self.trouble)
+
+    def find(self, quote_id: str) -> bytes | None:
+        """Return nothing."""
+        return None
+
+
+def not_recorded(why: str) -> RefusedError:
     """Return the refusal of a quote that cannot be kept, and so is not given."""
-    return Refusal(NOT_RECORDED, f"the journal says: {why}", headers={"Retry-After": "2"})
+    return RefusedError(NOT_RECORDED, f"the journal says: {why}", headers={"Retry-After": "2"})
 
 
 def _locked(path: Path) -> IO[str]:

@@ -14,7 +14,7 @@ from serving.desk import Desk
 from serving.doors import DOORS, JSON
 from serving.gauges import CONTENT_TYPE, Gauges
 from serving.journal import Journal
-from serving.problem import NOT_READY, QUOTE_NOT_FOUND, Refusal
+from serving.problem import NOT_READY, QUOTE_NOT_FOUND, RefusedError
 
 ALIVE = orjson.dumps({"alive": True})
 
@@ -49,7 +49,7 @@ class Office:
         """Return the bundle that serves.
 
         Raises:
-            Refusal: there is none.
+            RefusedError: there is none.
         """
         if self.bundle is None:
             raise self._not_ready(self.trouble)
@@ -85,7 +85,7 @@ class Office:
         """Answer GET /v1/quotes/{quote_id}."""
         found = self._journal.find(request.path_params["quote_id"])
         if found is None:
-            raise Refusal(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
+            raise RefusedError(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
         return _json(found)
 
     async def what_if(self, request: Request) -> Response:
@@ -118,8 +118,8 @@ class Office:
         """Answer GET /metrics."""
         return Response(self._gauges.text(), headers={"content-type": CONTENT_TYPE})
 
-    def _not_ready(self, why: str) -> Refusal:
-        return Refusal(NOT_READY, why, headers={"Retry-After": "5"})
+    def _not_ready(self, why: str) -> RefusedError:
+        return RefusedError(NOT_READY, why, headers={"Retry-After": "5"})
 
 
 def _body(request: Request) -> Any:

@@ -170,9 +170,7 @@ def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
     project = [_documented(field, columns[field.name], column_set) for field in contract.project]
     by_terms = {column.terms: column for column in column_set.columns if column.terms}
     instrument = [
-        _documented(field, by_terms[field.name], column_set)
-        if field.name in by_terms
-        else field
+        _documented(field, by_terms[field.name], column_set) if field.name in by_terms else field
         for field in contract.instrument
     ]
     inner = {"project": _object(project), "instrument": _object(instrument)}

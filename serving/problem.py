@@ -61,7 +61,7 @@ PROBLEMS = (
 )
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that gets a problem for an answer."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Refusal(Exception):
         return orjson.dumps(self.document())
 
 
-def refused(error: SeedrateError) -> Refusal:
+def refused(error: SeedrateError) -> RefusedError:
     """Return the answer to an error raised on purpose.
 
     >>> refused(InputError.of("instrument.amount", "above 0", -1)).detail
@@ -113,11 +113,11 @@ def refused(error: SeedrateError) -> Refusal:
     """
     match error:
         case InputError():
-            return Refusal(INVALID_INPUT, _summary(error), faults=error.faults)
+            return RefusedError(INVALID_INPUT, _summary(error), faults=error.faults)
         case PolicyError():
-            return Refusal(NOT_QUOTED, str(error))
+            return RefusedError(NOT_QUOTED, str(error))
         case _:
-            return Refusal(NOT_READY, str(error), headers={"Retry-After": "5"})
+            return RefusedError(NOT_READY, str(error), headers={"Retry-After": "5"})
 
 
 def _summary(error: InputError) -> str:

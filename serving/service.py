@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any
 
 import bentoml
-import orjson
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -20,9 +19,8 @@ from pricing.errors import SeedrateError
 from serving.app import Server
 from serving.doors import JSON
 from serving.gate import Gate
-from serving.problem import MEDIA_TYPE, Refusal, refused
+from serving.problem import MEDIA_TYPE, RefusedError, refused
 from serving.settings import Settings
-
 
 IN_WORKERS = {
     "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
@@ -67,7 +65,7 @@ class Seedrate:
         """Price and explain one project, and record it: the body of POST /v1/quotes."""
         try:
             reply = await self.server.office.served.desk.quote(request)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return _problem(refusal)
         except SeedrateError as error:
             return _problem(refused(error))
@@ -90,10 +88,8 @@ class Seedrate:
         self.server.close()
 
 
-def _problem(refusal: Refusal) -> Response:
-    return Response(
-        refusal.body(), refusal.problem.status, refusal.headers, media_type=MEDIA_TYPE
-    )
+def _problem(refusal: RefusedError) -> Response:
+    return Response(refusal.body(), refusal.problem.status, refusal.headers, media_type=MEDIA_TYPE)
 
 
 Seedrate.add_asgi_middleware(gate)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from serving.problem import MALFORMED_JSON, Refusal
+from serving.problem import MALFORMED_JSON, RefusedError
 
 MOST_LEVELS = 16
 
@@ -21,7 +21,7 @@ def parse(body: bytes) -> Any:
     prove that none was lost; more may also be colons inside strings, and are then looked at one by one.
 
     Raises:
-        Refusal: with code `malformed_json`.
+        RefusedError: with code `malformed_json`.
 
     >>> parse(b'{"a": [1, 2.5, null]}')
     {'a': [1, 2.5, None]}
@@ -29,7 +29,7 @@ def parse(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refusal(MALFORMED_JSON, f"the body must be JSON, however: {error}") from None
+        raise RefusedError(MALFORMED_JSON, f"the body must be JSON, however: {error}") from None
     if body.count(b":") != _keys(value, 1):
         _refuse_duplicates(body)
     return value
@@ -38,7 +38,7 @@ def parse(body: bytes) -> Any:
 def _keys(value: Any, level: int) -> int:
     """Return the number of keys in a value and everything within it."""
     if level > MOST_LEVELS:
-        raise Refusal(
+        raise RefusedError(
             MALFORMED_JSON, f"the body must nest at most {MOST_LEVELS} levels, however: more"
         )
     if type(value) is dict:
@@ -62,5 +62,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise Refusal(MALFORMED_JSON, f"keys must be unique in an object, however: {key!r}")
+            raise RefusedError(
+                MALFORMED_JSON, f"keys must be unique in an object, however: {key!r}"
+            )
         seen.add(key)

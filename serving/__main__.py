@@ -1,0 +1,165 @@
+"""`python -m serving`: start the server, quote without it, ask a running one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from models.pricer import Pricer
+from pricing import policy
+from pricing.errors import SeedrateError
+from serving import app as parts
+from serving.champion import ROOT, champion
+from serving.client import Client
+from serving.contract import Contract
+from serving.desk import Desk
+from serving.gauges import Gauges
+from serving.journal import NoJournal, SqliteJournal
+from serving.openapi import openapi_document
+from serving.problem import NOT_READY, RefusedError, refused
+from serving.settings import Settings
+from serving.strict_json import parse
+from serving.waterfall import render, render_problem
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Serve explained prices of early-stage loans. Settings: docs/settings.md.",
+)
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
+Said = Annotated[str, typer.Option(help="Of the reasons: en or zh.")]
+
+
+@cli.command()
+def start(
+    port: Annotated[int, typer.Option(help="To listen on.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to bind; see SEEDRATE_HOSTS.")] = "127.0.0.1",
+) -> None:
+    """Start the HTTP server, tuned, with the champion of the registry.
+
+    The same as `bentoml serve serving.service:Seedrate`, with everything it writes below `var`.
+    Then: curl -H 'Content-Type: application/json' -d @examples/good.json localhost:3000/v1/quotes
+    """
+    environment = {**os.environ, **launched(Settings.read(os.environ))}
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
+    command += ["--working-dir", str(ROOT), "--host", host, "--port", str(port)]
+    os.execve(command[0], command, environment)
+
+
+@cli.command()
+def quote(
+    file: File,
+    as_json: AsJson = False,
+    language: Said = "",
+    record: Annotated[bool, typer.Option(help="Record it; no server may be running.")] = False,
+) -> None:
+    """Price and explain a request without HTTP: the same function and body as the server.
+
+    Try: python -m serving quote examples/good.json
+    """
+    settings = Settings.read(os.environ)
+    body = _with_language(parse(file.read_bytes()), language)
+    reply = asyncio.run(_quote(settings, body, record=record))
+    _print(reply, as_json=as_json)
+
+
+@cli.command()
+def ask(
+    url: Annotated[str, typer.Argument(help="Of a server, such as http://localhost:3000")],
+    files: Files,
+    as_json: AsJson = False,
+    language: Said = "",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = 0,
+) -> None:
+    """Ask a running server for quotes over HTTP, and print each as a waterfall.
+
+    Try: python -m serving ask http://localhost:3000 examples/*.json
+    """
+    client = Client(url)
+    if why := client.wait_ready(wait):
+        raise RefusedError(NOT_READY, why)
+    failed = False
+    for file in files:
+        body = orjson.dumps(_with_language(parse(file.read_bytes()), language))
+        answer = client.post("/v1/quotes", body)
+        failed |= answer.status != 201
+        _print(answer.body, as_json=as_json)
+    raise typer.Exit(1 if failed else 0)
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the interface of the model that serves, as OpenAPI 3.1."""
+    model = champion(Settings.read(os.environ))
+    contract = Contract.of(model.column_set)
+    examples = parts.askable(contract, parts.EXAMPLES)
+    document = openapi_document(model.column_set, contract, examples)
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def launched(settings: Settings) -> dict[str, str]:
+    """Return what a server finds in its environment beside what is set already."""
+    return {
+        "SEEDRATE_VAR": str(settings.var),
+        "BENTOML_HOME": os.environ.get("BENTOML_HOME", str(settings.var / "bentoml")),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
+    model, rules = champion(settings), policy.load(settings.policy)
+    contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
+    if not record:
+        return _desk(contract, pricer, NoJournal()).what_if(body).body
+    journal = parts.journal(settings)
+    try:
+        journal.wait_open(5)
+        return (await _desk(contract, pricer, journal).quote(body)).body
+    finally:
+        journal.close()
+
+
+def _desk(contract: Contract, pricer: Pricer, journal: SqliteJournal | NoJournal) -> Desk:
+    return parts.desk(contract, pricer, journal, Gauges())
+
+
+def _with_language(body: Any, language: str) -> Any:
+    return {**body, "language": language} if language and isinstance(body, dict) else body
+
+
+def _print(reply: bytes, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(reply)
+        return
+    document = orjson.loads(reply)
+    console = Console(highlight=False)
+    console.print(render_problem(document) if "code" in document else render(document))
+    console.print()
+
+
+def main() -> None:
+    """Run a command; a refusal is printed as one, and ends with status 1."""
+    try:
+        cli()
+    except RefusedError as refusal:
+        _fail(refusal)
+    except SeedrateError as error:
+        _fail(refused(error))
+
+
+def _fail(refusal: RefusedError) -> None:
+    Console(stderr=True, highlight=False).print(render_problem(refusal.document()))
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
