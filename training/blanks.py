@@ -1,8 +1,8 @@
 """Missing cells put into training rows, so that a missing answer is met as it was learnt.
 
-LightGBM reads a missing cell of a column that never was missing in training as 0.0, which may be the
-best or the worst value there is. So a small seeded share of the projects loses cells one by one, and
-another share loses whole sources (the patent office did not answer), as live requests do.
+LightGBM reads a missing cell of a column that never was missing in training as 0.0, which may be
+the best or the worst value there is. So a small seeded share of the projects loses cells one by
+one, and another share loses whole sources (the patent office did not answer), as live requests do.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Blanks:
     """Which cells may go missing, and how often.
 
     Attributes:
-        cells: indices of the optional columns.
-        sources: the optional columns of each source.
+        cells: indices of the columns that a project may lack.
+        sources: those columns of each source.
         cell_share: of each optional cell, in [0, 1).
         source_share: of each source of a project, in [0, 1).
     """
@@ -33,8 +33,8 @@ class Blanks:
 
     @classmethod
     def of(cls, column_set: ColumnSet, *, cell_share: float, source_share: float) -> Blanks:
-        """Return the blanks of a column set; a column that must be given never goes missing."""
-        optional = [i for i, column in enumerate(column_set.columns) if column.optional]
+        """Return the blanks of a set: what must be given, or is of the terms, never goes missing."""
+        optional = [i for i, c in enumerate(column_set.columns) if c.optional and c.terms is None]
         sources = (
             tuple(i for i in optional if column_set.columns[i].source == source)
             for source in column_set.sources
@@ -48,5 +48,5 @@ class Blanks:
             blanked[dice.random(len(x)) < self.cell_share, column] = np.nan
         for columns in self.sources:
             lost = dice.random(len(x)) < self.source_share
-            blanked[np.ix_(lost, columns)] = np.nan
+            blanked[np.ix_(lost, np.asarray(columns))] = np.nan
         return blanked

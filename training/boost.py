@@ -5,8 +5,8 @@ likelihood of a Poisson count,
 
     -log L = sum over rows of  w ( e exp(m) - d m ),        m = a_k + f(x, k),
 
-so the trees f learn from the offset log e + a_k, and the bag's margin is a_k + mean over members of f.
-Source: Friedman (1982), piecewise exponential models; LightGBM's objective "poisson".
+so the trees f learn from the offset log e + a_k, and the bag's margin is a_k + mean over members of
+f. Source: Friedman (1982), piecewise exponential models; LightGBM's objective "poisson".
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ def grow(
 def blind(x: Floats, signs: Sequence[int]) -> Floats:
     """Return x without what its signed columns say: (n, columns), those cells all missing.
 
-    LightGBM cannot split on a column that has one value only, so no tree grown on this asks a signed
-    column. The exit hazard is grown so: more early exits shorten the life of a loan, which may raise
-    or lower its price, and a price that must rise in a column must not depend on it through exits.
+    LightGBM cannot split on a column that has one value only, so no tree grown on this asks a
+    signed column. The exit hazard is grown so: more early exits shorten the life of a loan, which
+    may raise or lower its price, and a price that must rise in a column must not depend on it
+    through exits.
     """
     return np.where(np.asarray(signs) == 0, x, np.nan)
 

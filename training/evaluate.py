@@ -58,8 +58,8 @@ def evaluate(
     """Return every metric at every horizon, for all projects and for each vintage.
 
     Horizon h is judged on the projects watched for at least h months, whatever became of them: with
-    their fate known, no reweighting for censoring is needed. A loan cannot default after its agreed end. Horizons that lie beyond the
-    last age bucket or have no followed project are left out.
+    their fate known, no reweighting for censoring is needed. A loan cannot default after its agreed
+    end. Horizons that lie beyond the last age bucket or have no followed project are left out.
 
     Args:
         margins: (n, 3, K) with the overlay.
@@ -85,7 +85,7 @@ def compare(
     resamples: int = 200,
     seed: int = 0,
 ) -> tuple[Measure, ...]:
-    """Return the differences of AUC, log loss and Brier score, ours less theirs, paired by project."""
+    """Return the differences of AUC, log loss and Brier score, ours less theirs, by project."""
     a, b = Foretold.of(ours, book), Foretold.of(theirs, book)
     out = []
     for horizon in horizons_months:
@@ -118,7 +118,8 @@ class Foretold:
     Attributes:
         pd: (n, months + 1) by month of age.
         book: the same projects.
-        term_months: (n,) agreed length of each loan, after which nothing can default; the last month
+        term_months: (n,) agreed length of each loan, after which nothing can default; the last
+            month
             foretold where the column set knows no term.
         watched_months: (n,) from origination to the last month that the book has seen of any loan.
     """
@@ -139,8 +140,9 @@ class Foretold:
     def followed(self, horizon_months: int) -> Bools:
         """Return whose fate at the horizon is known, whatever it was.
 
-        Those the book has watched for so long, and of them not the ones lost from sight before: neither
-        ended by an event, nor seen to the horizon or the agreed end. None beyond the last age bucket.
+        Those the book has watched for so long, and of them not the ones lost from sight before:
+        neither ended by an event, nor seen to the horizon or the agreed end. None beyond the last
+        age bucket.
         """
         if horizon_months >= self.pd.shape[1]:
             return np.zeros(len(self.pd), np.bool_)
@@ -163,7 +165,7 @@ class Foretold:
     @property
     def vintage(self) -> NDArray[np.int64]:
         """Return the year of origination, (n,)."""
-        return 1970 + self.book.originated // 12
+        return np.asarray(1970 + self.book.originated // 12, np.int64)
 
 
 def _terms(book: Book) -> Floats:
@@ -171,7 +173,7 @@ def _terms(book: Book) -> Floats:
     for column in book.column_set.columns:
         if column.terms == "term_months":
             terms = book.frame[column.name].cast(pl.Float64).fill_null(longest).to_numpy()
-            return np.minimum(terms, longest)
+            return np.asarray(np.minimum(terms, longest), np.float64)
     return np.full(len(book), longest)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark that trees have to beat: linear proportional hazards on the same columns and periods."""
+"""The benchmark that trees have to beat: linear proportional hazards on the same columns."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fit_linear(periods: Periods) -> Linear:
         value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         return value
 
-    solver.step(loss)
+    solver.step(loss)  # type: ignore[no-untyped-call]  # nor this
     return Linear(
         start.middle,
         start.centre,

@@ -1,4 +1,4 @@
-"""How well probabilities rank and how well they are levelled: weighted, with bootstrap intervals."""
+"""How well probabilities rank and are levelled: weighted, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def integrated_brier(forecasts: Mapping[int, Forecast]) -> float:
 
 
 def concordance(p: Floats, truth: Floats) -> float:
-    """Return how often two projects are ordered as the truth orders them: (1 + Kendall's tau) / 2."""
+    """Return how often two projects stand in the true order: (1 + Kendall's tau) / 2."""
     return float((1 + kendalltau(p, truth).statistic) / 2)
 
 

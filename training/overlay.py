@@ -1,8 +1,8 @@
 """The level of the cycle: observed over expected defaults of the latest months, its own term.
 
-Trees rank projects; they do not know what the calendar will bring. What the latest months before the
-snapshot say about the level is one number, added to every log-hazard of default outside the trees, so
-that it can be shown as its own line of a price, and refitted without them.
+Trees rank projects; they do not know what the calendar will bring. What the latest months before
+the snapshot say about the level is one number, added to every log-hazard of default outside the
+trees, so that it can be shown as its own line of a price, and refitted without them.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def fit_level(
 ) -> Level:
     """Return the level of the `months` before `to_month`, drawn towards none by its credibility.
 
-    If the true defaults are Poisson with mean c times the expected ones and c has a gamma prior of mean
-    one and weight kappa, the posterior mean of c is
+    If the true defaults are Poisson with mean c times the expected ones and c has a gamma prior of
+    mean one and weight kappa, the posterior mean of c is
 
         c = (observed + kappa) / (expected + kappa),        shift = log c.
 
@@ -77,7 +77,7 @@ def fit_level(
 
 
 def months_until_known(book: Book, *, share: float = 0.9) -> int:
-    """Return how many months it takes to hear of this share of the defaults; 0 if none are known."""
+    """Return the months it takes to hear of this share of the defaults; 0 if none are known."""
     defaults = book.event == DEFAULTED
     if not defaults.any():
         return 0

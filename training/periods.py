@@ -52,7 +52,8 @@ class Periods:
     def baseline(self) -> Floats:
         """Return the log monthly hazard of each bucket, (K,), half an event of the mean rate added.
 
-            a_k = log( (sum w d_k + 1/2) / (sum w e_k + 1/(2 r)) ),    r = (sum w d + 1/2) / (sum w e)
+            a_k = log( (sum w d_k + 1/2) / (sum w e_k + 1/(2 r)) )
+            r = (sum w d + 1/2) / (sum w e)
 
         so that an age nobody has reached yet gets the mean hazard.
         """
@@ -64,7 +65,7 @@ class Periods:
 
 @dataclass(frozen=True)
 class Rows:
-    """What LightGBM is given: (r, columns + 1) with the bucket's index last, target, weight, offset."""
+    """What LightGBM is given: (r, columns + 1) with the bucket last, target, weight, offset."""
 
     x: Floats
     target: Floats

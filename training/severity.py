@@ -45,9 +45,9 @@ def learn(
 ) -> Severity:
     """Return the LGD model of the defaults whose loss is known.
 
-    Losses are fractions of the exposure at default. The objective is LightGBM's "cross_entropy", whose
-    raw score is the logit of the mean; the level is set afterwards so that the weighted mean of the
-    predictions is the weighted mean loss.
+    Losses are fractions of the exposure at default. The objective is LightGBM's "cross_entropy",
+    whose raw score is the logit of the mean; the level is set afterwards so that the weighted mean
+    of the predictions is the weighted mean loss.
 
     Args:
         x: (n, columns) encoded.

@@ -1,4 +1,4 @@
-"""The split by time: what is learnt from, what is judged on, and which outcomes the learner may know."""
+"""The split by time: what is learnt from, what is judged on, and what the learner may know."""
 
 from __future__ import annotations
 

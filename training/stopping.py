@@ -53,8 +53,8 @@ def choose(
     """Return the depth and rounds that rank the latest vintages best.
 
     One member is grown on the earlier vintages for each depth and stopped where the held-out score
-    stops falling. The bag is grown afterwards on all vintages. A book whose latest third holds fewer
-    than a hundred events gets few and shallow trees instead.
+    stops falling. The bag is grown afterwards on all vintages. A book whose latest third holds
+    fewer than a hundred events gets few and shallow trees instead.
     """
     held = latest(periods)
     if held is None:
@@ -116,8 +116,9 @@ def _deviance_metric(expected: Floats, data: lightgbm.Dataset) -> tuple[str, flo
 def deviance_apart_from_level(expected: Floats, *, events: Floats, weight: Floats) -> float:
     """Return the mean negative Poisson log-likelihood an event, at the level that suits it best.
 
-    Later vintages default more or less than earlier ones, which no column of a project foretells. With
-    a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what is left is
+    Later vintages default more or less than earlier ones, which no column of a project foretells.
+    With a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what
+    is left is
 
         log( sum w mu ) - (sum w d log mu) / (sum w d)      (up to a constant of the data).
 

@@ -59,7 +59,8 @@ class Trees:
         Args:
             signs: +1, -1 or 0 a column, without the age bucket, which is always free.
             seed: of the member.
-            threads: LightGBM waits busily for its threads, so more than there are cores costs tenfold.
+            threads: LightGBM waits busily for its threads, so more than there are cores costs
+                tenfold.
         """
         return {
             "verbosity": -1,

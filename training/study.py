@@ -1,0 +1,82 @@
+"""A fitted model out of time: its figures, those of the linear benchmark, and their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.book import Book
+from features.encode import Encoder
+from pricing.survival import DEFAULT
+from training import overlay
+from training.evaluate import Measure, compare, evaluate
+from training.fit import Fitted
+from training.linear import fit_linear
+from training.periods import Floats, Periods
+from training.split import Labels
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the tables and the curves of a run are drawn from.
+
+    Attributes:
+        test: the projects that were set aside, with all that is known of them.
+        ours: (n, 3, K) their margins, with the overlay.
+        linear: (n, 3, K) likewise of the benchmark: linear proportional hazards of default on the
+            same columns, with a level of its own; exit and LGD are ours.
+        measures: ours, by horizon and vintage.
+        benchmark: the benchmark's.
+        gains: ours less the benchmark's, paired by project.
+    """
+
+    test: Book
+    ours: Floats
+    linear: Floats
+    measures: tuple[Measure, ...]
+    benchmark: tuple[Measure, ...]
+    gains: tuple[Measure, ...]
+
+
+def study(fitted: Fitted, *, resamples: int, told: Callable[[str], None]) -> Study:
+    """Judge a fit on its test window, beside the benchmark fitted on the same training projects.
+
+    Args:
+        fitted: with its split.
+        resamples: of every bootstrap.
+        told: of each step when it is done.
+    """
+    test = fitted.split.test
+    x = fitted.encoder.matrix(test.frame)
+    ours = fitted.margins(x)
+    linear = ours.copy()
+    linear[:, DEFAULT] = _benchmark(fitted, x)
+    told("linear benchmark fitted")
+    measures = evaluate(ours, test, resamples=resamples)
+    told("model judged")
+    benchmark = evaluate(linear, test, resamples=resamples)
+    told("benchmark judged")
+    gains = compare(ours, linear, test, resamples=resamples)
+    told("compared")
+    return Study(test, ours, linear, measures, benchmark, gains)
+
+
+def _benchmark(fitted: Fitted, x: Floats) -> Floats:
+    """Return the benchmark's log hazards with its level: (n, columns) -> (n, K)."""
+    parts, chosen = fitted.split, fitted.card["parameters"]
+    train = replace(parts.train, weight=parts.train.weight / parts.train.weight.mean())
+    edges = train.column_set.age_edges_months
+    _, seen = Encoder.fit(train, edges, chosen["seed"])
+    linear = fit_linear(Periods.of(seen, train, cause="default"))
+    if parts.labels is Labels.MATURE:
+        return linear.margins(x)
+    level = overlay.fit_level(
+        train,
+        linear.margins(seen),
+        to_month=parts.test_from - overlay.months_until_known(train),
+        months=chosen["level_months"],
+        prior_events=chosen["level_prior"],
+    )
+    return np.asarray(linear.margins(x) + level.shift, np.float64)
