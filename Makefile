@@ -1,0 +1,49 @@
+# Everything that is done with this project. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint bench soak lock clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PORT ?= 3000
+
+# One thread a process: the processes themselves use the cores.
+export OMP_NUM_THREADS := 1
+# BentoML reports usage to its makers unless told not to; this project reports nothing to anybody.
+export BENTOML_DO_NOT_TRACK := True
+
+help: ## list what can be done
+	@echo "seedrate: the price of an early-stage loan, explained in basis points."
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+	  awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  Everything is installed into $(VENV) on the first use, and all that a run writes lies in var/."
+
+demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it, PORT=3000
+	@PY=$(PY) PORT=$(PORT) examples/demo.sh
+
+test: $(READY) ## run every test, on all cores
+	@$(PY) -m pytest -n auto --dist worksteal -q
+
+lint: $(READY) ## ruff, its formatter, mypy --strict
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+check: lint test ## what a change must pass: lint, then test
+
+lock: $(READY) ## resolve pyproject.toml into requirements.lock and serving/requirements.txt
+	@$(PY) deploy/lock.py
+
+clean: ## remove what tools leave; the environment and var/ stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): requirements.lock
+	@deploy/environment.sh $(VENV) requirements.lock
+	@touch $@
