@@ -1,8 +1,9 @@
 """Which model serves: the registry's champion, or the last one that was verified here.
 
 MLflow takes seconds and 300 MB to import, so a child process asks the registry and leaves the
-model's files in `var/models/<digest>/`; the server only reads verified files. After every model that
-could be read, `var/models/champion` names its digest: with the registry out of reach, that serves.
+model's files in `var/models/<digest>/`; the server only reads verified files. After every model
+that could be read, `var/models/champion` names its digest: with the registry out of reach, that
+one serves.
 """
 
 from __future__ import annotations

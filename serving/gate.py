@@ -2,9 +2,9 @@
 
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
 taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The
-value read stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong, here
-or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is logged
-under that id.
+value read stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong,
+here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
+logged under that id.
 """
 
 from __future__ import annotations
@@ -189,7 +189,8 @@ def _check_accept(given: bytes | None, door: Door) -> None:
         if kind in ("*/*", family, door.replies, MEDIA_TYPE) and not any(map(_zero, parameters)):
             return
     raise RefusedError(
-        NOT_ACCEPTABLE, f"Accept must allow {door.replies}, however: {given[:100]!r}"
+        NOT_ACCEPTABLE,
+        f"Accept must allow {door.replies}, however: {given[:100].decode('latin-1')!r}",
     )
 
 

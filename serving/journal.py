@@ -2,8 +2,8 @@
 
 One thread writes. It takes all that waits, commits it as one SQLite transaction with
 synchronous=FULL (the fsync itself forms the batches; there is no timer), and only then lets the
-waiting requests go on. One process at a time may write: a lock file beside the database sees to that, since
-SQLite before 3.51.3 can lose data when several connections checkpoint one write-ahead log.
+waiting requests go on. One process at a time may write: a lock file beside the database sees to
+that, since SQLite before 3.51.3 can lose data when several connections checkpoint one log.
 """
 
 from __future__ import annotations

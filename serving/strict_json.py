@@ -17,8 +17,9 @@ def parse(body: bytes) -> Any:
 
     orjson refuses NaN, Infinity, numbers beyond a double, bad UTF-8, a byte order mark and lone
     surrogates, and keeps the last of two equal keys. Those are found by counting: a text without
-    them has at least one colon a key kept, and one more for every key lost. So as many colons as keys
-    prove that none was lost; more may also be colons inside strings, and are then looked at one by one.
+    them has at least one colon a key kept, and one more for every key lost. So as many colons as
+    keys prove that none was lost; where there are more, which may be colons inside strings, every
+    object is looked at.
 
     Raises:
         RefusedError: with code `malformed_json`.

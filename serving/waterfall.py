@@ -1,4 +1,4 @@
-"""A quote on the terminal: the rate as a waterfall, the spread as bars, the reasons as sentences."""
+"""A quote on the terminal: the rate as a waterfall, the spread as bars, reasons as sentences."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ def _values(name: str, rng: np.random.Generator) -> Floats:
         return 0.1 * rng.integers(0, len(column.levels), ROWS) - 0.3
     low = 0.0 if column.low is None else column.low
     high = 1e8 if column.high is None else column.high
-    return low + (high - low) * rng.random(ROWS) ** 3
+    skewed: Floats = low + (high - low) * rng.random(ROWS) ** 3
+    return skewed
 
 
 def _booster(x: Floats, sign: float, rng: np.random.Generator) -> str:
