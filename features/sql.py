@@ -41,7 +41,7 @@ def evaluate(frame: pl.DataFrame, text: str, field: str) -> pl.Series:
     """Return the expression's value in each row; a constant is repeated.
 
     A row's value may depend on nothing but the row: an average over the file is not known of one
-    project that asks for a price. So the second half is evaluated again by itself, and must agree.
+    project that asks for a price. So each half is evaluated again by itself, and must agree.
 
     Raises:
         InputError: a column is absent, a type does not fit, or the value depends on other rows.
@@ -51,7 +51,8 @@ def evaluate(frame: pl.DataFrame, text: str, field: str) -> pl.Series:
         raise InputError.of(field, "made of the file's columns", f"no column {', '.join(absent)}")
     values = _column(frame, text, field)
     half = frame.height // 2
-    if half and not _column(frame[half:], text, field).equals(values[half:]):
+    halves = [part for part in (frame[:half], frame[half:]) if part.height]
+    if halves and not pl.concat([_column(part, text, field) for part in halves]).equals(values):
         raise InputError.of(field, "a value of each row by itself", repr(text))
     return values
 

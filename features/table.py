@@ -23,7 +23,7 @@ def read(path: Path, column_set: ColumnSet) -> pl.DataFrame:
         InputError: with every fault of the file, by column, with the first few rows.
     """
     raw = file.raw(path, column_set)
-    numbers = pl.Series("row", range(1, raw.height + 1), pl.Int64)
+    numbers = pl.int_range(1, raw.height + 1, eager=True)
     keep = _keep(raw, column_set.outcome)
     findings = Findings(numbers.filter(keep))
     evaluated = _evaluated(raw.filter(keep), column_set, findings)
