@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# From nothing to three explained quotes over HTTP, in the open: every command it runs, it prints.
+#   PORT=3000       where to serve; the next free one is taken if it is busy
+#   ONCE=1          stop the server at the end
+#   PROJECTS=20000  how many simulated projects to learn from
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PY=${PY:-.venv/bin/python} PORT=${PORT:-3000} PROJECTS=${PROJECTS:-20000}
+export SEEDRATE_VAR=var
+unset SEEDRATE_TRACKING_URI SEEDRATE_POLICY # the demo stays in var/, whatever else is configured
+log=var/server.log server=
+mkdir -p var
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+
+finish() {
+    trap - EXIT INT TERM
+    if [ -n "$server" ]; then kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true; fi
+}
+trap finish EXIT
+trap 'echo; exit 130' INT TERM
+
+free_port() { # the first of ten ports on which nobody listens
+    "$PY" - "$1" <<'PYTHON'
+import socket, sys
+first = int(sys.argv[1])
+for port in range(first, first + 10):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        sys.exit(print(port))
+sys.exit(f"ports {first} to {first + 9} of 127.0.0.1 are all busy: name another, PORT=4000")
+PYTHON
+}
+
+answers() {
+    "$PY" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)' "$1" 2>/dev/null
+}
+
+free=$(free_port "$PORT")
+[ "$free" = "$PORT" ] || echo "Port $PORT is busy; serving on $free."
+url=http://127.0.0.1:$free
+
+say "1/4  Learn from $PROJECTS simulated projects (about two minutes)"
+run "$PY" -m training fit --projects "$PROJECTS"
+
+say "2/4  Let the new version serve, if it passes"
+run "$PY" -m training promote
+
+say "3/4  Serve it (log: $log)"
+printf '\033[2m$ %s -m serving start --port %s &\033[0m\n' "$PY" "$free"
+"$PY" -m serving start --port "$free" >"$log" 2>&1 &
+server=$!
+until answers "$url/readyz"; do
+    kill -0 "$server" 2>/dev/null || { tail -20 "$log"; echo "The server ended; see $log." >&2; exit 1; }
+    sleep 0.5
+done
+
+say "4/4  Ask for three quotes: a good project, a poor one, one with missing sources"
+run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/missing_sources.json
+
+if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in var/."; exit; fi
+say "Serving on $url until you press Ctrl-C. In another terminal:"
+cat <<TEXT
+  curl -s $url/v1/quotes -H 'Content-Type: application/json' -d @examples/good.json
+  curl -s $url/v1/columns        what a project is described by
+  curl -s $url/openapi.json      the interface, for your own client
+  ${PY%python}mlflow ui --backend-store-uri sqlite:///var/mlflow.db --port 5000    runs, curves, versions
+TEXT
+wait "$server"
