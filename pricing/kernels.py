@@ -163,9 +163,8 @@ def amortise(
         total_slope += power_slope
         power_slope = power_slope * growth + power
         power *= growth
-    for k in range(grace):
-        share[k] = 1.0
-        slope[k] = 0.0
+    share[:grace] = 1.0
+    slope[:grace] = 0.0
     part, part_slope = 0.0, 0.0
     power, power_slope = 1.0, 0.0
     relative = total_slope / total
@@ -290,15 +289,13 @@ def _adjoint(margins: Floats, loan: Loan, work: Work, parts: Parts, gradient: Fl
     half = 0.5 * loan.numbers[YEARS]
     gradient[:] = 0.0
     alive_bar = 0.0
-    elapsed = 0
-    for j in range(len(steps)):
-        elapsed += steps[j, MONTHS]
+    elapsed = steps[:, MONTHS].sum()
     bucket, months, lgd = -1, -1, 0.0
     gone_sum, cause_sum, lgd_sum = 0.0, 0.0, 0.0
     for j in range(len(steps) - 1, -1, -1):
         if steps[j, BUCKET] != bucket or steps[j, MONTHS] != months:
             if bucket >= 0:
-                _flush(margins, bucket, months, gone_sum, cause_sum, lgd_sum, gradient)
+                _flush(margins, bucket, months, (gone_sum, cause_sum, lgd_sum), gradient)
             gone_sum, cause_sum, lgd_sum = 0.0, 0.0, 0.0
             bucket, months = steps[j, BUCKET], steps[j, MONTHS]
             lgd = 1 / (1 + math.exp(-margins[2, bucket]))
@@ -316,20 +313,15 @@ def _adjoint(margins: Floats, loan: Loan, work: Work, parts: Parts, gradient: Fl
         lgd_sum += loss_bar * exposed * cause * left
         alive_bar += left_bar * gone
         elapsed -= months
-    _flush(margins, bucket, months, gone_sum, cause_sum, lgd_sum, gradient)
+    _flush(margins, bucket, months, (gone_sum, cause_sum, lgd_sum), gradient)
 
 
 @njit(cache=True, error_model="numpy")
 def _flush(
-    margins: Floats,
-    bucket: int,
-    months: int,
-    gone_bar: float,
-    cause_bar: float,
-    lgd_bar: float,
-    gradient: Floats,
+    margins: Floats, bucket: int, months: int, bars: tuple[float, float, float], gradient: Floats
 ) -> None:
     """Add what a run of steps with the same hazards says of its bucket's three margins."""
+    gone_bar, cause_bar, lgd_bar = bars
     default, exit_ = math.exp(margins[0, bucket]), math.exp(margins[1, bucket])
     lgd = 1 / (1 + math.exp(-margins[2, bucket]))
     total = default + exit_
@@ -402,10 +394,7 @@ def breakdown(
             weight = exposed * work.alive[j] * work.gone[j] * work.cause[j]
             defaulted += weight
             lost += weight / (1 + math.exp(-margins[i, 2, steps[j, BUCKET]]))
-        out[i, 0] = parts.loss_bps
-        out[i, 1] = parts.capital_bps
-        out[i, 2] = parts.funding_rate
-        out[i, 3] = parts.maturity
-        out[i, 4] = parts.pd
+        out[i, 0], out[i, 1], out[i, 2] = parts.loss_bps, parts.capital_bps, parts.funding_rate
+        out[i, 3], out[i, 4] = parts.maturity, parts.pd
         out[i, 5] = lost / defaulted if defaulted > 0 else 0.0
     return out

@@ -146,15 +146,14 @@ def _faults_of_curve(curve: object) -> Iterator[Fault]:
     if not (isinstance(curve, list) and curve):
         yield Fault(field, "a list of [months, zero rate]", repr(curve))
         return
-    last = 0
+    last, (low, high) = 0, ZERO_RATES
     for i, point in enumerate(curve):
         match point:
-            case [int(months), int() | float() as rate] if months > last and _within(
-                rate, *ZERO_RATES
+            case [int(months), rate] if (
+                months is not True and months > last and _within(rate, low, high)
             ):
                 last = months
             case _:
-                low, high = ZERO_RATES
                 expected = f"[whole months above {last}, rate from {low:g} to {high:g}]"
                 yield Fault(f"{field}[{i}]", expected, repr(point))
 
