@@ -33,7 +33,15 @@ def number(
     high: float | None = None,
     above: float | None = None,
 ) -> Field:
-    """Return a field that takes a finite number; true and false are none."""
+    """Return a field that takes a finite number; true and false are none.
+
+    Args:
+        name: of the field, in the request.
+        expected: the allowed values in words.
+        low: least value, in the field's own unit.
+        high: greatest value.
+        above: a value that must be exceeded.
+    """
     check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, gt=above)
     bounds = {"minimum": low, "maximum": high, "exclusiveMinimum": above}
     given = {key: _tidy(bound) for key, bound in bounds.items() if bound is not None}
@@ -43,7 +51,7 @@ def number(
 def whole(
     name: str, expected: str, *, low: float | None = None, high: float | None = None
 ) -> Field:
-    """Return a field that takes a whole number; 3.0 is one, as JSON Schema has it."""
+    """Return a field that takes a whole number from low to high; 3.0 is one, as in JSON Schema."""
     field = number(name, expected, low=low, high=high)
     check = core_schema.chain_schema([field.check, core_schema.int_schema()])
     return Field(name, expected, check, {**field.json, "type": "integer"})
