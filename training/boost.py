@@ -11,8 +11,9 @@ f. Source: Friedman (1982), piecewise exponential models; LightGBM's objective "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -46,18 +47,40 @@ def grow(
         threads: of LightGBM.
         grown: told the number of each member when it is ready.
     """
-    baseline = periods.baseline
     texts = []
-    for member in range(trees.members):
+    drawn = members(
+        periods,
+        signs=signs,
+        trees=trees,
+        blanks=blanks,
+        seed=seed,
+        threads=threads,
+        count=trees.members,
+    )
+    for member, (parameters, rows) in enumerate(drawn):
+        booster = lightgbm.train(parameters, dataset(rows, parameters), trees.rounds)
+        texts.append(booster.model_to_string())
+        grown(member)
+    return Bag(tuple(texts), periods.baseline)
+
+
+def members(
+    periods: Periods,
+    *,
+    signs: Sequence[int],
+    trees: Trees,
+    blanks: Blanks,
+    seed: int,
+    threads: int,
+    count: int,
+) -> Iterator[tuple[dict[str, Any], Rows]]:
+    """Yield the parameters and the rows of each member: its own projects, its own missing cells."""
+    for member in range(count):
         dice = np.random.default_rng([seed, member])
         seen = periods.take(sample(len(periods.x), trees.sample_share, dice))
         seen = replace(seen, x=blanks.put_into(seen.x, dice))
         parameters = trees.parameters(signs, seed=member_seed(seed, member), threads=threads)
-        data = dataset(Rows.of(seen, baseline), parameters)
-        booster = lightgbm.train(parameters | POISSON, data, trees.rounds)
-        texts.append(booster.model_to_string())
-        grown(member)
-    return Bag(tuple(texts), baseline)
+        yield parameters | POISSON, Rows.of(seen, periods.baseline)
 
 
 def blind(x: Floats, signs: Sequence[int]) -> Floats:
@@ -81,17 +104,10 @@ def member_seed(seed: int, member: int) -> int:
     return int(np.random.default_rng([seed, member]).integers(2**31))
 
 
-def dataset(
-    rows: Rows, parameters: dict[str, object], reference: lightgbm.Dataset | None = None
-) -> lightgbm.Dataset:
+def dataset(rows: Rows, parameters: dict[str, Any]) -> lightgbm.Dataset:
     """Return LightGBM's data set of the rows."""
     return lightgbm.Dataset(
-        rows.x,
-        rows.target,
-        weight=rows.weight,
-        init_score=rows.offset,
-        reference=reference,
-        params=parameters,
+        rows.x, rows.target, weight=rows.weight, init_score=rows.offset, params=parameters
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.book import Book
 from features.column import ColumnSet
@@ -26,6 +27,7 @@ from training.trees import Trees
 
 Progress = Callable[[str, int, int], None]  # what was done, steps done, steps in all
 
+OTHER_STEPS = 7  # besides the members of default: see the calls of `told`
 ENOUGH_DEFAULTS = 30
 ENOUGH_EXITS = 100  # below, one constant hazard
 ROWS = {"default": DEFAULT, "exit": EXIT, "lgd": LGD}
@@ -92,7 +94,7 @@ def fit(
         InputError: the book has too few defaults, or no projects on a side of the split.
     """
     options = options or Options()
-    told = _Steps(progress, 7 + options.default.members)
+    told = _Steps(progress, OTHER_STEPS + options.default.members)
     parts = split.by_time(book, labels=options.labels)
     train = _weighed(parts.train)
     told("split by time")
@@ -107,11 +109,10 @@ def fit(
     else:
         bags["lgd"] = loss.bag
     told("loss given default")
-    margins = stack(bags, constants, x, train.column_set, threads=options.threads)
-    level = _level(train, margins, parts, options)
+    level = _level(train, x, default, parts, options)
     told("level of the cycle")
     plain = encoder.matrix(train.frame)
-    chosen = background(margins, train, options)
+    chosen = background(bags, constants, plain, train.column_set, options)
     told("comparison chosen")
     sizes = {"default": size, "exit": exits}
     return Fitted(
@@ -120,7 +121,7 @@ def fit(
         encoder=encoder,
         bags=bags,
         constants=constants,
-        overlay=level.overlay(margins.shape[2]),
+        overlay=level.overlay(len(train.column_set.age_edges_months) - 1),
         background=plain[chosen],
         background_weight=train.weight[chosen],
         split=parts,
@@ -145,20 +146,32 @@ def stack(
     return out
 
 
-def background(margins: Floats, train: Book, options: Options) -> np.ndarray[Any, Any]:
+def background(
+    bags: Mapping[str, Bag],
+    constants: Mapping[str, float],
+    x: Floats,
+    column_set: ColumnSet,
+    options: Options,
+) -> NDArray[np.int64]:
     """Return which training projects a price is compared with: a seeded sample of the quotable.
 
     Rows keep their weights, so that the comparison is with the population and not with the file.
+
+    Args:
+        bags: by cause.
+        constants: the margin of a cause without a bag.
+        x: (n, columns) the training projects, encoded as quotes would be.
+        column_set: theirs.
+        options: how many, and how risky at most.
     """
-    edges = train.column_set.age_edges_months
-    months = min(36, edges[-1])
-    pd = incidence(margins, edges, months)[:, months]
-    quotable = np.flatnonzero(pd <= options.riskiest_background)
-    if not len(quotable):
-        quotable = np.arange(len(pd))
     dice = np.random.default_rng([options.seed, 3])
-    few = min(options.background, len(quotable))
-    return np.sort(dice.choice(quotable, few, replace=False))
+    drawn = dice.permutation(len(x))[: 2 * options.background]  # so many can be unquotable
+    margins = stack(bags, constants, x[drawn], column_set, threads=options.threads)
+    months = min(36, column_set.age_edges_months[-1])
+    pd = incidence(margins, column_set.age_edges_months, months)[:, months]
+    quotable = drawn[pd <= options.riskiest_background]
+    chosen = quotable if len(quotable) else drawn
+    return np.sort(chosen[: options.background])
 
 
 @dataclass
@@ -170,7 +183,7 @@ class _Steps:
     done: int = 0
 
     def __call__(self, what: str) -> None:
-        self.done = min(self.done + 1, self.steps)
+        self.done += 1
         self.progress(what, self.done, self.steps)
 
 
@@ -201,20 +214,27 @@ class _Learner:
         if defaults < ENOUGH_DEFAULTS:
             expected = f"known for at least {ENOUGH_DEFAULTS} training projects"
             raise InputError.of("outcome.event", f"a default {expected}", f"{defaults} defaults")
-        return self._grow(periods, self.options.default, self.options.depths, self.signs, salt=0)
+        size = self._size(periods, self.options.default, self.options.depths, self.signs, salt=0)
+        self.told(f"default: {size.rounds} rounds at depth {size.depth}")
+        bag = self._grow(periods, self.options.default, size, self.signs, salt=0)
+        return size, bag
 
-    def exit(self, default: Bag) -> tuple[dict[str, Bag], dict[str, float], Any]:
-        bags, constants = {"default": default}, {}
+    def exit(
+        self, default: Bag
+    ) -> tuple[dict[str, Bag], dict[str, float], stopping.Stopping | None]:
+        bags, constants = {"default": default}, dict[str, float]()
         periods = Periods.of(boost.blind(self.x, self.signs), self.train, cause="exit")
         exits = periods.weight @ periods.events.sum(axis=1)
         size = None
         if periods.events.sum() >= ENOUGH_EXITS:
             free = [0] * len(self.signs)
             trees = self.options.exit
-            size, bags["exit"] = self._grow(periods, trees, (trees.depth,), free, salt=1)
+            size = self._size(periods, trees, (trees.depth,), free, salt=1)
+            bags["exit"] = self._grow(periods, trees, size, free, salt=1)
         elif exits > 0:
             months = periods.weight @ periods.months.sum(axis=1)
             constants["exit"] = float(np.log(exits / months))
+        self.told("exit")
         return bags, constants, size
 
     def severity(self) -> severity.Severity:
@@ -228,37 +248,35 @@ class _Learner:
             threads=self.options.threads,
         )
 
-    def _grow(
-        self,
-        periods: Periods,
-        trees: Trees,
-        depths: tuple[int, ...],
-        signs: list[int],
-        *,
-        salt: int,
-    ) -> tuple[stopping.Stopping, Bag]:
-        seed, threads = self.options.seed + salt, self.options.threads
-        size = stopping.choose(
-            periods,
+    def _size(
+        self, of: Periods, trees: Trees, depths: tuple[int, ...], signs: list[int], *, salt: int
+    ) -> stopping.Stopping:
+        return stopping.choose(
+            of,
             signs=signs,
             trees=trees,
             depths=depths,
             blanks=self.blanks,
-            seed=seed,
-            threads=threads,
+            seed=self.options.seed + salt,
+            threads=self.options.threads,
         )
-        cause = ("default", "exit")[salt]
-        self.told(f"{cause}: {size.rounds} rounds at depth {size.depth}")
-        bag = boost.grow(
-            periods,
+
+    def _grow(
+        self, of: Periods, trees: Trees, size: stopping.Stopping, signs: list[int], *, salt: int
+    ) -> Bag:
+        def grown(member: int) -> None:
+            if salt == 0:
+                self.told(f"default: member {member + 1}")
+
+        return boost.grow(
+            of,
             signs=signs,
             trees=trees.of_size(depth=size.depth, rounds=size.rounds),
             blanks=self.blanks,
-            seed=seed,
-            threads=threads,
-            grown=lambda member: self.told(f"{cause}: member {member + 1}"),
+            seed=self.options.seed + salt,
+            threads=self.options.threads,
+            grown=grown,
         )
-        return size, bag
 
 
 def _weighed(train: Book) -> Book:
@@ -266,14 +284,16 @@ def _weighed(train: Book) -> Book:
     return replace(train, weight=train.weight / train.weight.mean())
 
 
-def _level(train: Book, margins: Floats, parts: Split, options: Options) -> overlay.Level:
+def _level(train: Book, x: Floats, default: Bag, parts: Split, options: Options) -> overlay.Level:
     """Level by what was known at the snapshot; mature labels have seen beyond it and get none."""
     if options.labels is Labels.MATURE:
         return overlay.NO_LEVEL
+    to_month = parts.test_from - overlay.months_until_known(train)
+    alive = train.originated + train.age_months > to_month - options.level_months
     return overlay.fit_level(
-        train,
-        margins[:, DEFAULT],
-        to_month=parts.test_from - overlay.months_until_known(train),
+        train.take(alive),
+        boost.margins(default, x[alive], threads=options.threads),
+        to_month=to_month,
         months=options.level_months,
         prior_events=options.level_prior,
     )

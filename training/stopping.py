@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
 
+from training import boost
 from training.blanks import Blanks
-from training.boost import POISSON, dataset
 from training.periods import Bools, Floats, Periods, Rows
 from training.trees import Trees
 
 HELD_SHARE = 0.15  # of the projects, the latest ones
 HELD_SHARE_MOST = 0.35  # of them, before the question is given up
 HELD_EVENTS = 100  # below this the answer would be noise
-PATIENCE = 25  # rounds without a better score
+JUDGED_MEMBERS = 2  # a bag bears more rounds than a single member does
+STEP = 20  # rounds between two looks
+PATIENCE = 40  # rounds without a better score
 SMALL_DEPTH = 3  # what a small book gets instead
 SMALL_ROUNDS = 40
 
@@ -52,22 +54,31 @@ def choose(
 ) -> Stopping:
     """Return the depth and rounds that rank the latest vintages best.
 
-    One member is grown on the earlier vintages for each depth and stopped where the held-out score
-    stops falling. The bag is grown afterwards on all vintages. A book whose latest third holds
-    fewer than a hundred events gets few and shallow trees instead.
+    For each depth a small bag grows on the earlier vintages until the held-out score stops falling.
+    The bag proper is grown afterwards on all vintages. A book whose latest third holds fewer than a
+    hundred events gets few and shallow trees instead.
     """
     held = latest(periods)
     if held is None:
         how = f"fixed: fewer than {HELD_EVENTS} events in the latest {HELD_SHARE_MOST:.0%}"
         return Stopping(min(SMALL_ROUNDS, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
-    dice = np.random.default_rng(seed)
-    early = periods.take(~held)
-    early = replace(early, x=blanks.put_into(early.x, dice))
+    early, late = periods.take(~held), periods.take(held)
     found = {}
     for depth in depths:
         sized = trees.of_size(depth=depth, rounds=trees.rounds)
-        parameters = sized.parameters(signs, seed=seed, threads=threads)
-        found[depth] = _grow_until_worse(early, periods.take(held), parameters, trees.rounds)
+        members = [
+            lightgbm.Booster(parameters, boost.dataset(rows, parameters))
+            for parameters, rows in boost.members(
+                early,
+                signs=signs,
+                trees=sized,
+                blanks=blanks,
+                seed=seed,
+                threads=threads,
+                count=min(JUDGED_MEMBERS, trees.members),
+            )
+        ]
+        found[depth] = _until_worse(members, Rows.of(late, early.baseline), trees.rounds)
     best = min(found, key=lambda depth: found[depth][1])
     scores = {depth: score for depth, (_, score) in found.items()}
     return Stopping(found[best][0], best, "later vintages", int(held.sum()), scores)
@@ -78,7 +89,7 @@ def latest(periods: Periods) -> Bools | None:
     months, counts = np.unique(periods.originated, return_counts=True)
     events = periods.events.sum(axis=1)
     share = np.cumsum(counts[::-1])[::-1] / len(periods.originated)  # from each month on
-    for month in months[::-1][np.isin(months[::-1], months[share >= HELD_SHARE])]:
+    for month in months[share >= HELD_SHARE][::-1]:
         held = np.asarray(periods.originated >= month)
         if held.mean() > HELD_SHARE_MOST:
             return None
@@ -87,40 +98,32 @@ def latest(periods: Periods) -> Bools | None:
     return None
 
 
-def _grow_until_worse(
-    early: Periods, held: Periods, parameters: dict[str, object], rounds: int
-) -> tuple[int, float]:
-    baseline = early.baseline
-    data = dataset(Rows.of(early, baseline), parameters)
-    judge = dataset(Rows.of(held, baseline), parameters, reference=data)
-    booster = lightgbm.train(
-        parameters | POISSON,
-        data,
-        rounds,
-        valid_sets=[judge],
-        valid_names=["held"],
-        feval=_deviance_metric,
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
-    return booster.best_iteration, float(booster.best_score["held"]["deviance"])
-
-
-def _deviance_metric(expected: Floats, data: lightgbm.Dataset) -> tuple[str, float, bool]:
-    events = np.asarray(data.get_label(), np.float64)
-    given = data.get_weight()  # None where all weights are one
-    weight = np.ones_like(events) if given is None else np.asarray(given, np.float64)
-    score = deviance_apart_from_level(expected, events=events, weight=weight)
-    return "deviance", score, False
+def _until_worse(members: Sequence[lightgbm.Booster], held: Rows, most: int) -> tuple[int, float]:
+    """Grow members side by side; return the rounds after which their mean was best, and its score."""
+    margin = held.offset.copy()  # (r,)
+    best, best_score = 0, np.inf
+    for rounds in range(STEP, max(most, STEP) + 1, STEP):
+        for member in members:
+            for _ in range(STEP):
+                member.update()
+            grown = member.predict(held.x, start_iteration=rounds - STEP, raw_score=True)
+            margin += np.asarray(grown) / len(members)
+        score = deviance_apart_from_level(np.exp(margin), events=held.target, weight=held.weight)
+        if score < best_score:
+            best, best_score = rounds, score
+        elif rounds - best >= PATIENCE:
+            break
+    return min(best, most), best_score
 
 
 def deviance_apart_from_level(expected: Floats, *, events: Floats, weight: Floats) -> float:
     """Return the mean negative Poisson log-likelihood an event, at the level that suits it best.
 
     Later vintages default more or less than earlier ones, which no column of a project foretells.
-    With a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what
-    is left is
+    With a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what is
+    left, up to a constant of the data, is
 
-        log( sum w mu ) - (sum w d log mu) / (sum w d)      (up to a constant of the data).
+        log( sum w mu ) - (sum w d log mu) / (sum w d).
 
     Args:
         expected: mu, (r,), expected events of each row, > 0.
@@ -128,6 +131,5 @@ def deviance_apart_from_level(expected: Floats, *, events: Floats, weight: Float
         weight: w, (r,).
     """
     total = (weight * events).sum()
-    return float(
-        np.log((weight * expected).sum()) - (weight * events * np.log(expected)).sum() / total
-    )
+    spread = (weight * events * np.log(expected)).sum() / total
+    return float(np.log((weight * expected).sum()) - spread)

@@ -59,7 +59,11 @@ def column_set(columns: tuple[Column, ...] = COLUMNS, *, window: Window | None =
         currency="EUR",
         columns=columns,
         groups={"all": ("All", "全部")},
-        sources={"form": ("Form", "表"), "registry": ("Registry", "登记"), "office": ("Office", "局")},
+        sources={
+            "form": ("Form", "表"),
+            "registry": ("Registry", "登记"),
+            "office": ("Office", "局"),
+        },
         age_edges_months=EDGES,
         outcome=Outcome("", "", "", ""),
         window=window or Window(date(2000, 1, 1), date(2006, 1, 1), date(2007, 1, 1)),

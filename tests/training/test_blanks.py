@@ -38,4 +38,7 @@ def test_the_columns_of_a_lost_source_go_missing_together() -> None:
     assert (missing[:, debt] == missing[:, cash]).all()
     assert (missing[:, size] == missing[:, sector]).all()
     assert (missing[:, debt] != missing[:, size]).any()
-    assert missing[:, debt].mean() == np.float64(0.1).round(2) or abs(missing[:, debt].mean() - 0.1) < 0.01
+    assert (
+        missing[:, debt].mean() == np.float64(0.1).round(2)
+        or abs(missing[:, debt].mean() - 0.1) < 0.01
+    )
