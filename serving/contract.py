@@ -40,6 +40,7 @@ class Contract:
     envelope: tuple[Field, ...]
     _check: SchemaValidator
     _expected: Mapping[str, str]  # by path, in words
+    _elsewhere: Mapping[str, str]  # column's path -> the path of the terms it is read from
 
     @classmethod
     def of(cls, column_set: ColumnSet) -> Contract:
@@ -57,7 +58,13 @@ class Contract:
             **{f"project.{field.name}": field.expected for field in project},
             **{f"instrument.{field.name}": field.expected for field in instrument},
         }
-        return cls(project, instrument, envelope, SchemaValidator(record(envelope)), expected)
+        elsewhere = {
+            f"project.{column.name}": f"instrument.{column.terms}"
+            for column in column_set.columns
+            if column.terms
+        }
+        check = SchemaValidator(record(envelope))
+        return cls(project, instrument, envelope, check, expected, elsewhere)
 
     def read(self, body: Any) -> Asked:
         """Return what a body asks for.
@@ -69,7 +76,7 @@ class Contract:
             self._check.validate_python(body)
         except ValidationError as error:
             faults = [*self._faults(error)]
-            if not any(fault.field.startswith("instrument") for fault in faults):
+            if not any(fault.field.startswith(("instrument", "body")) for fault in faults):
                 faults += _between_fields(body["instrument"])
             raise InputError(faults) from None
         return Asked(
@@ -91,11 +98,13 @@ class Contract:
                 yield Fault(path or "body", expected, _said(fault["input"]))
 
     def _hint(self, path: str) -> str:
-        of_loan = path.replace("project.", "instrument.", 1)
-        if of_loan in self._expected:
-            return f" here, as it is read from {of_loan}"
-        close = difflib.get_close_matches(path, self._expected, n=1)
-        return f" (did you mean {close[0]}?)" if close else ""
+        if path in self._elsewhere:
+            return f" here, as it is read from {self._elsewhere[path]}"
+        parent, _, name = path.rpartition(".")
+        names = {known.rpartition(".")[2]: known for known in self._expected}
+        near = [own for own, known in names.items() if known.rpartition(".")[0] == parent]
+        close = difflib.get_close_matches(name, near, n=1)
+        return f" (did you mean {names[close[0]]}?)" if close else ""
 
 
 _REFERENCE = f"text of 1 to {LONGEST_REFERENCE} characters"

@@ -53,7 +53,7 @@ def whole(
 ) -> Field:
     """Return a field that takes a whole number from low to high; 3.0 is one, as in JSON Schema."""
     field = number(name, expected, low=low, high=high)
-    check = core_schema.chain_schema([field.check, core_schema.int_schema()])
+    check = core_schema.no_info_after_validator_function(_whole, field.check)
     return Field(name, expected, check, {**field.json, "type": "integer"})
 
 
@@ -158,6 +158,12 @@ def _bounds(column: Column | None, low: int, high: int) -> tuple[int, int]:
         return low, high
     lowest = low if column.low is None else max(low, int(column.low))
     return lowest, high if column.high is None else min(high, int(column.high))
+
+
+def _whole(value: float) -> float:
+    if not value.is_integer():
+        raise ValueError("not whole")
+    return value
 
 
 def _tidy(bound: float) -> float | int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import bentoml
 from starlette.responses import Response
@@ -88,14 +88,14 @@ class Seedrate:
         self.server.close()
 
 
-def _problem(refusal: RefusedError) -> Any:
+def _problem(refusal: RefusedError) -> dict[str, Any]:
     status = refusal.problem.status
     return _as_it_is(Response(refusal.body(), status, refusal.headers, media_type=MEDIA_TYPE))
 
 
-def _as_it_is(response: Response) -> Any:
+def _as_it_is(response: Response) -> dict[str, Any]:
     """Return what BentoML sends unchanged, though its endpoints must be annotated otherwise."""
-    return response
+    return cast("dict[str, Any]", response)
 
 
 Seedrate.add_asgi_middleware(gate)  # type: ignore[attr-defined]  # mypy ignores class decorators

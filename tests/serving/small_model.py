@@ -60,13 +60,12 @@ def _write(folder: Path, seed: int) -> str:
 def _values(name: str, rng: np.random.Generator) -> Floats:
     column = COLUMN_SET.columns[COLUMN_SET.names.index(name)]
     if column.kind is Kind.FLAG:
-        return rng.integers(0, 2, ROWS).astype(float)
+        return rng.integers(0, 2, ROWS).astype(np.float64)
     if column.kind is Kind.CATEGORY:
-        return 0.1 * rng.integers(0, len(column.levels), ROWS) - 0.3
+        return (0.1 * rng.integers(0, len(column.levels), ROWS) - 0.3).astype(np.float64)
     low = 0.0 if column.low is None else column.low
     high = 1e8 if column.high is None else column.high
-    skewed: Floats = low + (high - low) * rng.random(ROWS) ** 3
-    return skewed
+    return (low + (high - low) * rng.random(ROWS) ** 3).astype(np.float64)
 
 
 def _booster(x: Floats, sign: float, rng: np.random.Generator) -> str:

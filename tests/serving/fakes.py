@@ -1,0 +1,128 @@
+"""Small real things that satisfy the server's protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from features.column import Column, ColumnSet, Direction, Kind, Outcome
+from models.reasons import Language
+from pricing.errors import InputError, PolicyError
+from pricing.schedule import Terms
+from serving.contract import Contract
+from serving.desk import Desk
+from serving.quote_id import uuid7
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+_WORDS = {"unit": "x", "group": "g", "source": "s", "label": "L", "label_zh": "标"}
+_MEANING = {"meaning": "What it means.", "meaning_zh": "含义。"}
+
+
+def column(name: str, kind: Kind, **more: Any) -> Column:
+    return Column(name=name, kind=kind, **{**_WORDS, **_MEANING, **more})
+
+
+COLUMN_SET = ColumnSet(
+    name="tiny",
+    version="1",
+    title="A tiny set",
+    currency="CNY",
+    columns=(
+        column("cash", Kind.MONEY, low=0.0, direction=Direction.LOWERS, reason="Cash pays."),
+        column("share", Kind.RATIO, low=0.0, high=1.0),
+        column("staff", Kind.COUNT, low=0.0, high=1000.0),
+        column("growth", Kind.NUMBER, optional=False),
+        column("pledged", Kind.FLAG),
+        column("sector", Kind.CATEGORY, levels=("biotech", "software")),
+        column("city", Kind.CATEGORY),
+        column("loan", Kind.MONEY, low=1000.0, high=1e9, terms="amount", optional=False),
+    ),
+    groups={"g": ("Group", "组")},
+    sources={"s": ("Source", "来源")},
+    age_edges_months=(0, 12, 36, 60),
+    outcome=Outcome(origination="o", event="e", event_date="d", followed_until="f"),
+)
+
+REQUEST: dict[str, Any] = {
+    "reference": "R-1",
+    "project": {"growth": 0.1, "cash": 5e6, "staff": 12, "pledged": True, "sector": "biotech"},
+    "instrument": {
+        "kind": "term_loan",
+        "amount": 1_000_000,
+        "term_months": 36,
+        "repayment": "linear",
+    },
+}
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """Return the request with dotted fields changed; ... removes one."""
+    body: dict[str, Any] = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in REQUEST.items()
+    }
+    for path, value in changes.items():
+        *parents, name = path.split("__")
+        at = body
+        for parent in parents:
+            at = at[parent]
+        if value is ...:
+            del at[name]
+        else:
+            at[name] = value
+    return body
+
+
+@dataclass(frozen=True)
+class PlainQuote:
+    """Ten basis points for every month of the term, and nothing to explain."""
+
+    terms: Terms
+
+    def document(self, language: Language) -> dict[str, Any]:
+        return {"spread_bps": f"{10 * self.terms.term_months:.2f}", "language": language}
+
+
+@dataclass(frozen=True)
+class PlainPricer:
+    """Refuses what the sectors in its hands tell it to refuse."""
+
+    def quote_checked(self, project: Mapping[str, object], terms: Terms) -> PlainQuote:
+        match project.get("city"):
+            case "Nowhere":
+                raise PolicyError("no loans to Nowhere")
+            case "Crash":
+                raise ZeroDivisionError("a secret of the inside")
+        if terms.term_months > 60:
+            raise InputError.of("terms.term_months", "at most 60", terms.term_months)
+        return PlainQuote(terms)
+
+
+@dataclass
+class ListJournal:
+    """Keeps replies in a dictionary."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    trouble: str = ""
+
+    async def record(self, quote_id: str, reply: bytes) -> None:
+        self.kept[quote_id] = reply
+
+    def find(self, quote_id: str) -> bytes | None:
+        return self.kept.get(quote_id)
+
+
+def desk(journal: ListJournal) -> Desk:
+    """Return a desk at noon whose ids count up from one."""
+    numbers = count(1)
+    return Desk(
+        contract=Contract.of(COLUMN_SET),
+        pricer=PlainPricer(),
+        journal=journal,
+        now=lambda: NOON,
+        new_id=lambda now: uuid7(now, lambda size: next(numbers).to_bytes(size, "big")),
+        stage=lambda stage, seconds: None,
+    )

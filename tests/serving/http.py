@@ -1,0 +1,105 @@
+"""Requests to an ASGI application, as raw as a test wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Message
+
+from serving.gate import Gate
+from serving.gauges import Gauges
+from serving.office import Bundle, Office
+from tests.serving.fakes import ListJournal, desk
+
+Header = tuple[bytes, bytes]
+JSON: Header = (b"content-type", b"application/json")
+HOST: Header = (b"host", b"localhost:3000")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return orjson.loads(self.body)
+
+
+def gate(office: Office, **more: Any) -> Gate:
+    settings: dict[str, Any] = {
+        "ours": office.router(),
+        "behind": None,
+        "hosts": frozenset({"localhost", "[::1]"}),
+        "timeout_seconds": 5.0,
+        "observe": Gauges().request,
+        "new_error_id": lambda: "e77",
+    }
+    return Gate(**{**settings, **more})
+
+
+def office(journal: ListJournal | None = None, *, ready: bool = True) -> Office:
+    journal = journal or ListJournal()
+    rooms = Office(journal, Gauges())
+    if ready:
+        rooms.bundle = Bundle(desk(journal), b'{"name":"m"}', b'{"columns":[]}', b'{"openapi":"x"}')
+    return rooms
+
+
+def ask(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    body: Any = b"",
+    headers: Iterable[Header] | None = None,
+    query: bytes = b"",
+    chunks: Iterable[bytes] | None = None,
+) -> Answer:
+    """Send one request; a body that is no bytes is sent as JSON."""
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    given = [HOST, JSON] if headers is None else [*headers]
+    return asyncio.run(_ask(app, method, path, given, query, [*chunks] if chunks else [raw]))
+
+
+async def _ask(
+    app: ASGIApp, method: str, path: str, headers: list[Header], query: bytes, chunks: list[bytes]
+) -> Answer:
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "headers": headers,
+        "http_version": "1.1",
+        "scheme": "http",
+        "root_path": "",
+        "asgi": {"version": "3.0"},
+    }
+    inbox = [
+        {"type": "http.request", "body": chunk, "more_body": index + 1 < len(chunks)}
+        for index, chunk in enumerate(chunks)
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not inbox:
+            await asyncio.sleep(3600)
+        message: Message = inbox.pop(0)
+        return message
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    start, *rest = sent
+    return Answer(
+        start["status"],
+        {k.decode().lower(): v.decode() for k, v in start["headers"]},
+        b"".join(message["body"] for message in rest),
+    )

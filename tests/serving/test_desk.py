@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import pytest
+
+from pricing.errors import InputError, PolicyError
+from serving.journal import NoJournal
+from serving.problem import RefusedError
+from tests.serving.fakes import ListJournal, desk, request
+
+
+def test_what_is_given_has_been_recorded() -> None:
+    journal = ListJournal()
+    reply = asyncio.run(desk(journal).quote(request()))
+    assert reply.quote_id is not None
+    assert journal.kept == {reply.quote_id: reply.body}
+
+
+def test_a_reply_says_when_what_and_under_which_id() -> None:
+    reply = asyncio.run(desk(ListJournal()).quote(request(language="zh")))
+    assert orjson.loads(reply.body) == {
+        "quote_id": "01a20846-fe00-7000-8000-000000000001",
+        "recorded": True,
+        "time": "2026-11-23T12:00:00.000Z",
+        "reference": "R-1",
+        "instrument": {
+            "kind": "term_loan",
+            "amount": 1_000_000,
+            "term_months": 36,
+            "repayment": "linear",
+            "grace_months": 0,
+            "payment_months": 1,
+        },
+        "spread_bps": "360.00",
+        "language": "zh",
+    }
+
+
+def test_a_what_if_is_marked_and_leaves_no_trace() -> None:
+    journal = ListJournal()
+    document = orjson.loads(desk(journal).what_if(request()).body)
+    assert (document["quote_id"], document["recorded"], journal.kept) == (None, False, {})
+
+
+def test_what_cannot_be_recorded_is_not_given() -> None:
+    class Full(ListJournal):
+        async def record(self, quote_id: str, reply: bytes) -> None:
+            await NoJournal().record(quote_id, reply)
+
+    with pytest.raises(RefusedError):
+        asyncio.run(desk(Full()).quote(request()))
+    results = orjson.loads(asyncio.run(desk(Full()).batch({"quotes": [request()]})))["results"]
+    assert results[0]["problem"]["code"] == "not_recorded"
+
+
+def test_a_refused_request_is_not_recorded() -> None:
+    journal = ListJournal()
+    for body in (request(instrument__amount=-1), request(project__city="Nowhere")):
+        with pytest.raises((InputError, PolicyError)):
+            asyncio.run(desk(journal).quote(body))
+    assert not journal.kept
+
+
+def test_each_request_of_a_batch_has_its_own_answer() -> None:
+    journal = ListJournal()
+    asked = [
+        request(reference="a"),
+        request(instrument__amount=-1),
+        request(project__city="Nowhere"),
+        None,
+        request(reference="b"),
+    ]
+    results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked})))["results"]
+    assert [result["status"] for result in results] == [201, 422, 409, 422, 201]
+    assert [results[i]["quote"]["reference"] for i in (0, 4)] == ["a", "b"]
+    assert results[1]["problem"]["faults"][0]["field"] == "instrument.amount"
+    assert len(journal.kept) == 2
+
+
+def test_a_batch_lets_others_in_between() -> None:
+    seen: list[int] = []
+    journal = ListJournal()
+
+    async def both() -> None:
+        batch = asyncio.create_task(desk(journal).batch({"quotes": [request()] * 50}))
+        while not batch.done():
+            seen.append(len(journal.kept))
+            await asyncio.sleep(0)
+
+    asyncio.run(both())
+    assert len(seen) > 25
+
+
+def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
+    with pytest.raises(InputError) as error:
+        asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40)))
+    assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
