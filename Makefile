@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint bench soak lock clean
+.PHONY: help demo test check lint bench soak lock picture clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -39,6 +39,9 @@ check: lint test ## what a change must pass: lint, then test
 
 lock: $(READY) ## resolve pyproject.toml into requirements.lock and serving/requirements.txt
 	@$(PY) deploy/lock.py
+
+picture: $(READY) ## draw docs/quote.svg from the model of the last demo
+	@$(PY) -m serving quote examples/good.json --json | $(PY) -m docs.picture
 
 clean: ## remove what tools leave; the environment and var/ stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
