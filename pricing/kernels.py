@@ -136,12 +136,7 @@ def unexpected_loss(pd: float, basel: Floats) -> tuple[float, float, float, floa
 
 @njit(cache=True, error_model="numpy")
 def maturity_term(maturity: float, b: float) -> tuple[float, float, float]:
-    """Return (A, dA/db, dA/dM) of A = (1 + (M - 2.5) b) / (1 - 1.5 b), M clipped to [1, 5].
-
-    Args:
-        maturity: M, in years.
-        b: slope of the adjustment, `unexpected_loss` has it.
-    """
+    """Return (A, dA/db, dA/dM), A = (1 + (M-2.5) b)/(1 - 1.5 b), M the maturity within [1, 5]."""
     m = min(max(maturity, 1.0), 5.0)
     under = 1 - 1.5 * b
     by_maturity = b / under if m == maturity else 0.0

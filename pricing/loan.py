@@ -86,7 +86,7 @@ class TermLoan:
         parts = kernels.breakdown(as_margins(margins[None], self._ages), *self._plan)[0].tolist()
         loss_bps, capital_bps, funding, years, _, lgd = parts
         policy = self.policy
-        spread_bps = loss_bps + capital_bps + policy.opex_bps + policy.margin_bps
+        spread_bps = loss_bps + capital_bps + (policy.opex_bps + policy.margin_bps)
         if not np.isfinite(spread_bps):
             raise ModelError(f"margins must give a finite spread, however: {spread_bps=}")
         clipped_bps = policy.clip(spread_bps)

@@ -57,7 +57,7 @@ def path_weights(
     if not abs(pieces[0].residue_bps) <= tolerance_bps:
         pieces = list(line.cut_at((0.0, *instrument.kinks(start, line.move), 1.0)))
     for _ in range(MOST_SPLITS):
-        if sum(abs(piece.residue_bps) for piece in pieces) <= tolerance_bps:
+        if sum(abs(piece.residue_bps) for piece in pieces) <= tolerance_bps / 2:  # rest: rounding
             break
         worst = max(pieces, key=lambda piece: abs(piece.residue_bps))
         if worst.high - worst.low <= NARROWEST:

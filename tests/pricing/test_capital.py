@@ -15,7 +15,8 @@ from tests.pricing.cases import STANDARD
 CORPORATE = AssetClass.CORPORATE
 RETAIL = AssetClass.OTHER_RETAIL
 
-# Risk weights in %, M 2.5: PD -> LGD 45 %, 45 % with sales of 5 m, 40 %, 40 % with 5 m, retail 45 %.
+# Risk weights in % at M 2.5: PD -> LGD 45 %, the same with sales of 5 m, 40 %, the same with 5 m,
+# retail 45 %.
 # Source: Basel II (2006), annex 5, illustrative IRB risk weights, for the columns at 45 %; SciPy on
 # the formulas of CRE31 for those at 40 %.
 PUBLISHED = {
@@ -134,7 +135,8 @@ def test_the_normal_distribution_keeps_its_digits_in_the_tail() -> None:
 
 
 # One period: FTP 2.5 %, opex 80 bp, h 12 %, tax 25 %, r_C 2 %, kappa 10.5 %, LGD 40 %, M 2.5,
-# sales 5 m. Source: design note on pricing, section 1. PD -> RW %, EL, capital, spread in bp, rate in %.
+# sales 5 m. PD -> RW in %, EL, capital and spread in bp, rate in %.
+# Source: design note on pricing, section 1.
 ONE_PERIOD = {
     0.01: (64.3509, 40.0, 94.60, 214.60, 4.6460),
     0.02: (78.7072, 80.0, 115.70, 275.70, 5.2570),
