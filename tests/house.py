@@ -152,11 +152,12 @@ def mentions(docstring: str | None, name: str) -> bool:
 
 def of_one_machine(root: Path) -> list[str]:
     """Return the lines that name a folder of somebody's machine."""
-    skipped = {".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".hypothesis"}
     found = []
     for file in sorted(root.rglob("*")):
         inside = file.relative_to(root)
-        if skipped & set(inside.parts) or not file.is_file() or file.suffix not in TEXT:
+        left_by_tools = any(part.startswith(".") and part != ".ci" for part in inside.parts)
+        left_by_tools |= bool({"var", "__pycache__"} & set(inside.parts))
+        if left_by_tools or not file.is_file() or file.suffix not in TEXT:
             continue
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if MACHINE.search(line):
