@@ -52,6 +52,7 @@ class Column:
     levels: tuple[str, ...] = ()  # of a category; empty: any name, unseen ones are missing
     expression: str | None = None  # `from` in TOML: SQL over the data file's own columns
     terms: str | None = None  # filled from this field of the loan's terms at quote time
+    unit_zh: str = ""  # the unit in Chinese sentences; empty: as `unit`
 
     @property
     def numeric(self) -> bool:

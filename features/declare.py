@@ -114,6 +114,7 @@ def _column(row: Section, declared: ColumnSet) -> Column:
         levels=row.names("levels", ()) if kind is Kind.CATEGORY else (),
         expression=row.sql("from"),
         terms=row.text("terms") if row.has("terms") else None,
+        unit_zh=row.text("unit_zh", ""),
     )
     if row.refused("kind"):
         row.skip("range", "levels")

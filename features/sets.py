@@ -77,6 +77,7 @@ def _table(column: Column) -> dict[str, object]:
     table = {key: getattr(column, key) for key in TEXTS}
     if column.numeric:
         table["range"] = [_open(column.low), _open(column.high)]
+    table |= {"unit_zh": column.unit_zh or None}
     table |= {"direction": column.direction, "reason": column.reason or None}
     table |= {"missing": "allowed" if column.optional else "refused"}
     return table | {"levels": column.levels, "from": column.expression, "terms": column.terms}

@@ -83,7 +83,8 @@ def said(column: Column, value: object, language: Language, currency: str) -> st
         case Kind.COUNT:
             return f"{number:,.0f}"
         case _:
-            return f"{number:,.6g} {column.unit}"
+            unit = column.unit_zh if language == "zh" and column.unit_zh else column.unit
+            return f"{number:,.6g} {unit}"
 
 
 def _english(r: Reason, currency: str) -> str:

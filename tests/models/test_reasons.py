@@ -22,6 +22,7 @@ def column(kind: Kind, unit: str = "months") -> Column:
         label_zh="资金可用月数",
         meaning="How long the cash lasts.",
         meaning_zh="现金还能维持多久。",
+        unit_zh="个月",
     )
 
 
@@ -34,7 +35,7 @@ def test_a_low_value_says_how_many_peers_are_higher() -> None:
     assert low.code == "runway.low"
     assert low.text("en", "EUR") == "Runway: 4 months, lower than 95% of peers, adds 12.34 bp."
     assert low.text("zh", "EUR") == (
-        "资金可用月数：4 months，低于 95% 的同类项目，使利差增加 12.34 个基点。"
+        "资金可用月数：4 个月，低于 95% 的同类项目，使利差增加 12.34 个基点。"
     )
 
 
