@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import numpy as np
 import polars as pl
 
@@ -13,19 +11,10 @@ LONG_MONTHS, SHORT_MONTHS = 96, 37  # two cycles of strain, our choice
 SECTOR_STRAIN = 0.05  # output growth lost per unit of strain, our choice
 
 
-def month_of(day: date) -> int:
-    """Return the number of months from January 1970 to the day's month.
-
-    >>> month_of(date(1971, 2, 28))
-    13
-    """
-    return (day.year - 1970) * 12 + day.month - 1
-
-
 def strain(month: Ints) -> Floats:
     """Return how strained credit and venture funding are: mean 0, within ±1.4.
 
-    strain(m) = sin(2π m / 96) + 0.4 sin(2π m / 37): an eight-year and a three-year cycle (our choice).
+    strain(m) = sin(2π m / 96) + 0.4 sin(2π m / 37): cycles of eight and of three years, our choice.
     """
     angle = 2.0 * np.pi * month.astype(np.float64)
     wave: Floats = np.sin(angle / LONG_MONTHS) + 0.4 * np.sin(angle / SHORT_MONTHS)
@@ -40,8 +29,11 @@ def policy_rate_percent(month: Ints) -> Floats:
 def sector_growth(month: Ints, sector: Ints, trend: Floats, dice: Dice) -> Floats:
     """Return the growth of each project's sector in its month: one number a sector and month."""
     first = int(month.min())
-    shocks = dice.stream("sector growth").standard_normal((len(trend), int(month.max()) - first + 1))
-    return 0.08 + trend[sector] - SECTOR_STRAIN * strain(month) + 0.04 * shocks[sector, month - first]
+    size = (len(trend), int(month.max()) - first + 1)
+    shocks = dice.stream("sector growth").standard_normal(size)
+    return (
+        0.08 + trend[sector] - SECTOR_STRAIN * strain(month) + 0.04 * shocks[sector, month - first]
+    )
 
 
 def dates(month: Ints, day: Ints) -> pl.Series:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Columns = dict[str, Floats]  # by name, (projects,) each; NaN where undefined, _name where not told
 
 
 @dataclass(frozen=True)

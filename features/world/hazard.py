@@ -1,9 +1,10 @@
-"""The true hazards of default, early repayment and acquisition, as functions of a project's columns.
+"""The true hazards of default, early repayment and acquisition, given a project's columns.
 
     log λ(t) = baseline(t) + level + early(t) · early effect + late(t) · late effect
                + strain effect · strain(calendar month) + frailty
 
-for t = 1, 2, ... months since origination, λ per month. Effects are functions of the columns as they truly are.
+for t = 1, 2, ... months since origination, λ per month. Effects are functions of the columns as
+they truly are.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from features.world.dice import Floats
-from features.world.project import SECTORS
+from features.world.dice import Floats, logistic
+from features.world.traits import SECTORS
 
 MONTHS = 84  # the longest term
 AGES = np.arange(1, MONTHS + 1, dtype=np.float64)
 
-# Default peaks in the second year (Glennon & Nigro 2005); the height gives 15-20 % lifetime defaults, as the SBA's
-# small-business loans have (17.56 % of them were charged off).
-BASELINE = -5.97 + 0.95 * np.exp(-(((AGES - 19.0) / 9.5) ** 2)) - 0.7 * np.exp(-AGES / 4.0) - 0.004 * AGES
-EARLY = np.exp(-AGES / 14.0)  # what a short runway does fades after the first year, our choice
-LATE = 1.0 / (1.0 + np.exp(-(AGES - 22.0) / 6.0))  # what patents do shows from the third year, our choice
-REPAID_BASELINE = -4.9 + 0.8 / (1.0 + np.exp(-(AGES - 12.0) / 5.0))
-ACQUIRED_BASELINE = -6.6 + 0.5 / (1.0 + np.exp(-(AGES - 24.0) / 8.0))
+# Default peaks in the second year (Glennon & Nigro 2005). The height gives 15-20 % lifetime
+# defaults, as small-business loans of the SBA have (17.56 % of them were charged off).
+PEAK = 0.95 * np.exp(-(((AGES - 19.0) / 9.5) ** 2))
+SEASONING = -0.7 * np.exp(-AGES / 4.0)  # few stop paying at once, our choice
+BASELINE = -5.97 + PEAK + SEASONING - 0.004 * AGES
+EARLY = np.exp(-AGES / 14.0)  # a short runway matters in the first year, our choice
+LATE = logistic((AGES - 22.0) / 6.0)  # patents matter from the third year on, our choice
+REPAID_BASELINE = -4.9 + 0.8 * logistic((AGES - 12.0) / 5.0)
+ACQUIRED_BASELINE = -6.6 + 0.5 * logistic((AGES - 24.0) / 8.0)
 
 STRAIN_DEFAULT = 0.18  # effect of one unit of strain, our choice
 STRAIN_EXIT = -0.15
@@ -75,10 +78,7 @@ class Effects:
     def default(self) -> Floats:
         """Return log monthly hazards of default without strain and frailty: (projects, MONTHS)."""
         log_hazard: Floats = (
-            BASELINE
-            + self.level[:, None]
-            + EARLY * self.early[:, None]
-            + LATE * self.late[:, None]
+            BASELINE + self.level[:, None] + EARLY * self.early[:, None] + LATE * self.late[:, None]
         )
         return np.clip(log_hazard, -12.0, -0.7)
 
@@ -150,8 +150,8 @@ def _firm(known: _Known) -> Floats:
 def _innovation(known: _Known) -> Floats:
     """Return what innovation does: U-shaped in R&D, as one study finds of the loan spread.
 
-    Patent value lowers the probability of default, and the count does only with adequate equity (Pederzoli et al.
-    2013): see `_late`.
+    Patent value lowers the probability of default, and the count does only with adequate equity
+    (Pederzoli et al. 2013): see `_late`.
     """
     burning = (known("rd_to_funds") > 1.0) & (known("revenue_growth") < 0.1)
     return np.asarray(

@@ -21,10 +21,11 @@ WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 class Oracle:
     """True probabilities of default within 12, 36 and 60 months, (projects, 3), capped at the term.
 
-    `everything` knows frailty and the path of the economy: nothing can beat it but luck. `columns` knows the
-    generating function of the columns *before any of them is hidden*, with frailty integrated out and strain
-    averaged over its cycles: a lender with perfect data and endless experience. A model that sees hidden columns
-    as missing knows less than `columns`, so that being close to it is harder than it needs to be.
+    `everything` knows frailty and the path of the economy: nothing can beat it but luck. `columns`
+    knows the generating function of the columns *before any of them is hidden*, with frailty
+    integrated out and strain averaged over its cycles: a lender with perfect data and endless
+    experience. A model sees hidden columns as missing and knows less than `columns`, so that coming
+    close to it is harder than it has to be.
     """
 
     everything: Floats
@@ -39,7 +40,9 @@ def blocks(projects: int) -> Iterator[slice]:
 def incidence(default: Floats, exits: Floats, term_months: Floats) -> Floats:
     """Return the probability of default within each horizon: (projects, 3).
 
-    S(t) = S(t-1) exp(-(λd + λe)),  p(t) = S(t-1) (1 - exp(-(λd + λe))) λd / (λd + λe),  Σ p(t) to the horizon or the term.
+        S(t) = S(t-1) exp(-(λd + λe)),    p(t) = S(t-1) (1 - exp(-(λd + λe))) λd / (λd + λe)
+
+    summed over t to the horizon or the term, whichever comes first.
 
     Args:
         default: λd, monthly hazards of default, (projects, MONTHS).
@@ -67,7 +70,7 @@ def everything(effects: Effects, month: Ints, frailty: Floats) -> tuple[Floats, 
 
 
 def known_columns(effects: Effects) -> Floats:
-    """Return the probabilities of default given the columns: frailty integrated by Gauss-Hermite."""
+    """Return the probabilities of default given the columns, frailty integrated out."""
     default = np.exp(effects.default()) * _mean_over_cycles(STRAIN_DEFAULT)
     exits = np.exp(effects.exits()).sum(axis=0) * _mean_over_cycles(STRAIN_EXIT)
     mean = np.zeros((len(default), len(HORIZONS_MONTHS)))

@@ -4,73 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.world.dice import Dice, Floats, logistic
-from features.world.project import Traits
+from features.world.source import TOLD_BY
+from features.world.traits import Traits
 
 # The chance that an average project does not show a column; all our choice.
 HIDDEN = {
-    "rd_to_opex": 0.10,
-    "rd_to_funds": 0.05,
-    "rd_staff_share": 0.08,
-    "graduate_staff_share": 0.10,
-    "technology_awards": 0.05,
-    "founder_experience_years": 0.06,
-    "prior_exits": 0.04,
-    "customer_concentration": 0.08,
-    "export_share": 0.06,
-    "gross_margin": 0.05,
-    "revenue_growth": 0.05,
-    "debt_ratio": 0.03,
-    "collateral_coverage": 0.03,
-    "ip_pledged": 0.02,
-    "region": 0.01,
+    "rd_to_opex": 0.06,
+    "rd_to_funds": 0.04,
+    "rd_staff_share": 0.06,
+    "graduate_staff_share": 0.08,
+    "technology_awards": 0.04,
+    "founder_experience_years": 0.02,
+    "prior_exits": 0.03,
+    "customer_concentration": 0.02,
+    "export_share": 0.05,
+    "gross_margin": 0.02,
+    "revenue_growth": 0.02,
+    "debt_ratio": 0.01,
+    "collateral_coverage": 0.01,
+    "ip_pledged": 0.01,
+    "region": 0.005,
     "patent_claims": 0.03,
     "employees": 0.01,
-    "sector_growth": 0.02,
+    "sector_growth": 0.01,
 }
-# The chance that an average project withholds a source as a whole, and what the source tells.
-SOURCES: dict[str, tuple[float, tuple[str, ...]]] = {
-    "filings": (0.03, ("rd_to_opex", "gross_margin", "debt_ratio")),
-    "tax": (
-        0.03,
-        ("rd_to_funds", "export_share", "revenue_cny", "revenue_growth"),
-    ),
-    "patent_office": (
-        0.03,
-        (
-            "patents_granted",
-            "forward_citations",
-            "family_size",
-            "patent_claims",
-            "patent_generality",
-        ),
-    ),
-    "tech_office": (
-        0.03,
-        (
-            "technology_contracts_cny",
-            "technology_awards",
-            "high_tech_enterprise",
-            "specialised_sme",
-        ),
-    ),
-    "social_insurance": (0.03, ("rd_staff_share", "graduate_staff_share", "employees")),
-    "funding_rounds": (
-        0.03,
-        (
-            "prior_exits",
-            "equity_raised_cny",
-            "funding_rounds",
-            "months_since_round",
-            "institutional_investor",
-        ),
-    ),
-    "bank_flows": (
-        0.03,
-        ("customer_concentration", "runway_months", "cash_cny", "late_payments"),
-    ),
-    "courts": (0.03, ("court_cases",)),
+# The chance that an average project withholds a source as a whole; our choice.
+WITHHELD = {
+    "filings": 0.01,
+    "tax": 0.01,
+    "patent_office": 0.01,
+    "tech_office": 0.01,
+    "social_insurance": 0.01,
+    "funding_rounds": 0.01,
+    "bank_flows": 0.01,
+    "courts": 0.01,
 }
 QUALITY = 0.6  # a project one standard deviation better hides that much less, in log odds
 VALUE = {  # and hides a number more when it looks bad: log odds a standard deviation of the column
@@ -84,9 +54,9 @@ VALUE = {  # and hides a number more when it looks bad: log odds a standard devi
 def hide(dice: Dice, columns: pl.DataFrame, traits: Traits) -> pl.DataFrame:
     """Return the columns with what is not shown as null: worse projects show less."""
     hidden = {name: _column(dice, columns, traits, name) for name in HIDDEN}
-    for source, (chance, names) in SOURCES.items():
+    for source, chance in WITHHELD.items():
         withheld = dice.happens(f"withhold {source}", _chance(chance, traits.quality))
-        for name in names:
+        for name in TOLD_BY[source]:
             hidden[name] = hidden.get(name, False) | withheld
     return columns.with_columns(
         pl.when(pl.Series(mask)).then(None).otherwise(pl.col(name)).alias(name)
@@ -94,7 +64,7 @@ def hide(dice: Dice, columns: pl.DataFrame, traits: Traits) -> pl.DataFrame:
     )
 
 
-def _column(dice: Dice, columns: pl.DataFrame, traits: Traits, name: str) -> np.ndarray:
+def _column(dice: Dice, columns: pl.DataFrame, traits: Traits, name: str) -> NDArray[np.bool_]:
     shame = np.zeros(dice.projects)
     if name in VALUE:
         values = columns[name]
