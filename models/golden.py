@@ -31,15 +31,18 @@ TOLERANCE_BPS = 1e-6  # what an explanation promises; a probability's is 1e-10
 Project = Mapping[str, object]
 
 
-def add(folder: Path, asked: Sequence[tuple[Project, Terms]], policy: bytes) -> str:
-    """Price the projects with the folder's model, keep the prices there, return the new digest.
+def add(
+    folder: Path, model: HazardModel, asked: Sequence[tuple[Project, Terms]], policy: bytes
+) -> str:
+    """Price the projects, keep the prices in the model's folder, return its new digest.
 
     Args:
         folder: of a model that has been written.
+        model: as read from it.
         asked: projects with the terms of their loans.
         policy: the text of the policy's TOML file.
     """
-    model, rules = artifact.read(folder), policies.parse(policy)
+    rules = policies.parse(policy)
     vectors = [
         {
             "project": dict(project),

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,12 @@ class Version:
         return digest
 
 
+def settle(environ: MutableMapping[str, str]) -> None:
+    """Set what MLflow should find in its environment, before it is imported."""
+    for key, value in SETTINGS.items():
+        environ.setdefault(key, value)
+
+
 @contextmanager
 def client(uri: str) -> Iterator[MlflowClient]:
     """Yield a client of the registry, with MLflow's chatter off and its failures in our words.
@@ -73,8 +79,7 @@ def client(uri: str) -> Iterator[MlflowClient]:
     Raises:
         InputError: the registry does not answer, or refuses; says what to do.
     """
-    for key, value in SETTINGS.items():
-        os.environ.setdefault(key, value)
+    settle(os.environ)
     with warnings.catch_warnings():
         for message in CHATTER:
             warnings.filterwarnings("ignore", message=message, category=DeprecationWarning)
@@ -92,16 +97,21 @@ def client(uri: str) -> Iterator[MlflowClient]:
 
 def refused(uri: str, error: Exception) -> InputError:
     """Return MLflow's failure as ours, without the password that a URI may hold."""
-    told = _discreet(str(error).partition("\n")[0])[:300]
+    first = str(error).partition("\n")[0]
+    told = "no answer" if "Max retries exceeded" in first else _discreet(first)[:300]
     expected = "an MLflow registry that answers (start it, or unset it to use the local database)"
     return InputError.of("SEEDRATE_TRACKING_URI", expected, f"{_discreet(uri)}: {told}")
 
 
 def version(registry: MlflowClient, name: str, which: str) -> Version | None:
-    """Return the version of an alias or a number, or None if there is none such."""
+    """Return the version of an alias, of a number or the "latest"; None if there is none such."""
     from mlflow import MlflowException
 
     try:
+        if which == "latest":
+            order = ["version_number DESC"]
+            some = registry.search_model_versions(f"name='{name}'", 1, order)
+            return version(registry, name, str(some[0].version)) if some else None
         if which.isdecimal():
             found = registry.get_model_version(name, which)
         else:

@@ -46,7 +46,10 @@ def beeswarm(priced: Priced, column_set: ColumnSet, paper: Paper) -> None:
             told, max_display=most, ax=axes, show=False, plot_size=None, s=9, axis_color=INK
         )
         axes.set_xlabel("basis points of spread, against the reference company", fontsize=9.5)
-        axes.tick_params(axis="y", labelsize=9)
+        axes.tick_params(labelsize=9)
+        bar = figure.axes[-1]
+        bar.tick_params(labelsize=8.5)
+        bar.set_ylabel("value of the column", fontsize=9)
         axes.grid(visible=False)
         title = f"What moves the price: {len(priced.x)} projects out of time"
         figure.suptitle(title, x=0.012, ha="left", fontsize=12.5, fontweight="bold", color=INK)

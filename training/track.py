@@ -19,7 +19,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import ModelSignature
-from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from features.column import ColumnSet
@@ -66,6 +66,7 @@ class Entry:
         figures: metrics.
         papers: a folder of tables and curves.
         example: rows that `predict` takes.
+        summary: of the version, in a sentence.
         tags: of the run and of the version.
     """
 
@@ -78,6 +79,7 @@ class Entry:
     figures: Sequence[Figure]
     papers: Path
     example: pd.DataFrame
+    summary: str
     tags: Mapping[str, str]
 
 
@@ -113,6 +115,7 @@ def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Versio
         run_id=run_id,
         model_id=logged.model_id,
         tags=dict(entry.tags),
+        description=entry.summary,
     )
     return Version(entry.name, str(made.version), run_id, dict(entry.tags))
 
@@ -129,20 +132,21 @@ def signature(column_set: ColumnSet) -> ModelSignature:
     with missing values: whole numbers where doubles are declared, and an empty text column. The
     loader checks every value against the column set itself, and names each fault.
     """
-    asked = [
-        ColSpec(AnyType(), column.name, required=not column.optional)
+    anything = AnyType()  # type: ignore[no-untyped-call]  # mlflow does not annotate it
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(anything, column.name, required=not column.optional)
         for column in column_set.asked
         if column.name not in pyfunc.TERMS
     ]
-    terms = [
-        ColSpec(AnyType(), "amount"),
-        ColSpec(AnyType(), "term_months"),
+    inputs += [
+        ColSpec(anything, "amount"),
+        ColSpec(anything, "term_months"),
         ColSpec(DataType.string, "repayment"),
-        ColSpec(AnyType(), "grace_months", required=False),
-        ColSpec(AnyType(), "payment_months", required=False),
+        ColSpec(anything, "grace_months", required=False),
+        ColSpec(anything, "payment_months", required=False),
     ]
-    given = [ColSpec(DataType.double, name) for name in pyfunc.FIGURES]
-    return ModelSignature(inputs=Schema([*asked, *terms]), outputs=Schema(given))
+    given: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in pyfunc.FIGURES]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(given))
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:

@@ -1,0 +1,252 @@
+"""The commands of training: `python -m training --help`.
+
+Imports stand inside the commands: MLflow, torch and matplotlib take seconds, and --help should not.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pricing.errors import InputError, SeedrateError
+from training import say
+from training.settings import Settings
+from training.split import Labels
+
+if TYPE_CHECKING:
+    from training.promote import Act, Office
+
+HELP = """
+From a file of loans to a model that may serve.
+
+[bold]The way of a model[/bold]
+
+  python -m training fit                     on simulated projects: minutes
+
+  python -m training promote --reason first  gates, then it is champion
+
+  python -m training status                  versions, and who promoted what
+
+  python -m training rollback --reason "…"   back to the champion before
+
+[bold]Your own loans, without code[/bold]
+
+  python -m training fit --columns bank.toml --data loans.parquet
+
+Models are recorded in var/mlflow.db, or on the server that SEEDRATE_TRACKING_URI
+names. To look at the runs: mlflow ui --backend-store-uri sqlite:///var/mlflow.db
+"""
+
+QUICK_PROJECTS, PROJECTS = 20_000, 100_000
+Columns = Annotated[
+    str, typer.Option(help="early_stage, sba, or the path of a bank's own TOML file.")
+]
+DataFile = Annotated[
+    Path | None, typer.Option("--data", help="Parquet or CSV; without it, early_stage simulates.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the version's tags.")]
+By = Annotated[str | None, typer.Option("--by", help="Who; by default the user of this session.")]
+
+app = typer.Typer(
+    help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
+)
+
+
+@app.command()
+def simulate(
+    projects: Annotated[int, typer.Option(min=1000, help="How many.")] = PROJECTS,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same world.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet file; by default var/data/early_stage.parquet.")
+    ] = None,
+) -> None:
+    """Write the embedded data: simulated loans to early-stage projects.
+
+    For example:  python -m training simulate --projects 20000 --seed 7
+    """
+    with _clear():
+        path = out or Settings.read(os.environ).simulated
+        _simulate(path, projects, seed)
+        Console().print(f"{projects:,} simulated projects in {path}")
+
+
+@app.command()
+def fit(
+    columns: Columns = "early_stage",
+    data: DataFile = None,
+    labels: Annotated[
+        str,
+        typer.Option(
+            help='"snapshot": outcomes known when the test begins; "mature": all of them.'
+        ),
+    ] = "snapshot",
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 20,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller, to try things out.")] = False,
+    projects: Annotated[
+        int | None, typer.Option(min=1000, help="To simulate, where there is no --data.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of LightGBM.")] = 1,
+) -> None:
+    """Fit a model, judge it out of time, draw its curves, record and register it.
+
+    For example:
+
+      python -m training fit
+
+      python -m training fit --columns sba --data SBAnational.csv --labels mature
+
+      python -m training fit --columns bank.toml --data loans.parquet --seed 7
+    """
+    with _clear():
+        settings = Settings.read(os.environ)
+        known = {"snapshot": Labels.AS_KNOWN, "mature": Labels.MATURE}
+        if labels not in known:
+            raise InputError.of("labels", " or ".join(known), labels)
+        simulated = data is None
+        if data is None:
+            if columns != "early_stage":
+                raise InputError.of("data", f"a file of loans, to fit {columns}", "none")
+            count = projects or (QUICK_PROJECTS if quick else PROJECTS)
+            data = settings.simulated
+            _simulate(data, count, 0)
+        from training import workshop
+
+        order = workshop.Order(
+            columns=columns,
+            data=data,
+            simulated=simulated,
+            labels=known[labels],
+            seed=seed,
+            quick=quick,
+            threads=threads,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            workshop.make(order, settings, Path(folder))
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option("--data", help="Parquet or CSV, with outcomes.")],
+    version: Annotated[
+        str, typer.Option(help='A registered version: its number, an alias or "latest".')
+    ] = "champion",
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder, instead of a version.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for every figure.")] = None,
+) -> None:
+    """Judge a model on loans it has not seen: those originated after its training window.
+
+    For example:
+
+      python -m training evaluate --data loans-2026.parquet
+
+      python -m training evaluate --model var/models/DIGEST --data loans.csv --out figures.csv
+    """
+    with _clear():
+        from training import workshop
+
+        workshop.judge(version, model, data, out, Settings.read(os.environ))
+
+
+@app.command()
+def promote(
+    reason: Reason,
+    version: Annotated[
+        str, typer.Argument(help='A number, an alias, or "latest".', metavar="VERSION")
+    ] = "latest",
+    override: Annotated[
+        str | None, typer.Option(help="Promote in spite of failed gates, for this reason.")
+    ] = None,
+    by: By = None,
+) -> None:
+    """Make a version the champion, if it passes its gates; every server then serves it.
+
+    The gates: files as sealed, golden vectors reproduced, metrics out of time there, better than
+    the linear benchmark by AUC and log loss, no step against a column's direction.
+
+    For example:
+
+      python -m training promote --reason "yearly refit"
+
+      python -m training promote 7 --reason "pilot" --override "benchmark ties; risk committee 12/3"
+    """
+    with _clear(), _office() as office:
+        champion = office.promote(version, _act(reason, by), override=override, asked=say.gates)
+        say.promoted(champion, office.alias)
+
+
+@app.command()
+def rollback(reason: Reason, by: By = None) -> None:
+    """Send the champion back, and make the one before it the champion again.
+
+    For example:  python -m training rollback --reason "prices of sector 5 look wrong"
+    """
+    with _clear(), _office() as office:
+        back, gone = office.rollback(_act(reason, by))
+        say.rolled_back(back, gone, office.alias)
+
+
+@app.command()
+def status() -> None:
+    """Show the versions: their figures, which one serves, who promoted it and why."""
+    with _clear(), _office() as office:
+        say.status(office)
+
+
+@contextmanager
+def _clear() -> Iterator[None]:
+    """Print what a caller can mend as clear lines, without a traceback, and exit with 2."""
+    try:
+        yield
+    except SeedrateError as error:
+        console = Console(stderr=True, soft_wrap=True)
+        for line in str(error).splitlines():
+            console.print(line, style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _office() -> Iterator[Office]:
+    from models import registry
+
+    settings = Settings.read(os.environ)
+    with registry.client(settings.uri) as client:
+        from training.promote import Office
+
+        yield Office(client, settings.model, settings.alias, settings.copies)
+
+
+def _act(reason: str, by: str | None) -> Act:
+    from training.promote import Act
+
+    try:
+        who = by or getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        who = "unknown"
+    return Act(who, datetime.now(UTC), reason)
+
+
+def _simulate(path: Path, projects: int, seed: int) -> None:
+    from features import simulate
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with say.progress() as bars:
+        task = bars.add_task(f"simulating {projects:,} projects", total=1.0)
+        simulate.write(path, projects, seed, lambda share: bars.update(task, completed=share))
+
+
+if __name__ == "__main__":
+    sys.exit(app(prog_name="python -m training"))

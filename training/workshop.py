@@ -1,0 +1,199 @@
+"""The two long commands, step by step: make a version from a file, judge a model on a file."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from features import sets
+from features.book import Book, read_book
+from models import artifact, registry
+from models.hazard import HazardModel
+from models.registry import Version
+from pricing.errors import InputError
+from pricing.policy import STANDARD
+from training import say, split
+from training.evaluate import Measure, evaluate
+from training.fit import Fitted, fit
+from training.options import Options
+from training.settings import Settings
+from training.split import Labels
+
+RESAMPLES, FEW_RESAMPLES = 200, 50
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to fit."""
+
+    columns: str  # name of an embedded column set, or a path
+    data: Path
+    simulated: bool
+    labels: Labels
+    seed: int
+    quick: bool
+    threads: int
+
+    def options(self, name: str) -> Options:
+        """Return the options of the fit."""
+        chosen = Options(name=name, seed=self.seed, threads=self.threads, labels=self.labels)
+        if not self.quick:
+            return chosen
+        return replace(
+            chosen,
+            default=replace(chosen.default, members=2, rounds=60),
+            depths=(4,),
+            exit=replace(chosen.exit, members=1, rounds=30),
+            lgd=replace(chosen.lgd, members=1, rounds=20),
+            background=2000,
+        )
+
+
+def make(order: Order, settings: Settings, folder: Path) -> Version:
+    """Read, fit, judge, seal, draw, record and register; print what came out.
+
+    Args:
+        order: what to fit.
+        settings: where to record it.
+        folder: an empty one, for the files on their way.
+    """
+    _ready(settings)
+    column_set = sets.load(order.columns)
+    book = read_book(order.data, column_set)
+    with registry.client(settings.uri) as client:
+        from training import pack, track  # they import MLflow, after `client` has settled it
+
+        track.reach(client)
+        source = pack.Source(
+            data=order.data,
+            simulated=order.simulated,
+            commit=commit(),
+            policy=(settings.policy or STANDARD).read_bytes(),
+        )
+        fitted = _fit(book, order.options(settings.model))
+        with _Bar("judging and drawing", 8) as told:
+            packed = pack.pack(
+                fitted,
+                book,
+                source,
+                folder,
+                resamples=FEW_RESAMPLES if order.quick else RESAMPLES,
+                told=told,
+            )
+        with _Bar("recording", 1) as told:
+            wanted = pack.entry(packed, fitted, source, settings.model)
+            version = track.record(client, wanted, settings.artifacts)
+            told("recorded")
+    judged = packed.study
+    say.figures(_title(fitted, order), judged.measures, judged.benchmark, judged.gains)
+    say.registered(version)
+    return version
+
+
+def judge(
+    which: str, folder: Path | None, data: Path, out: Path | None, settings: Settings
+) -> tuple[Measure, ...]:
+    """Judge a model on the loans of a file that it has not learnt from; print the figures.
+
+    Args:
+        which: a registered version, unless there is a folder.
+        folder: of a model.
+        data: the file.
+        out: where to write every figure as CSV.
+        settings: where the registry is.
+    """
+    if folder is None:
+        with registry.client(settings.uri) as client:
+            found = registry.version(client, settings.model, which)
+            if found is None:
+                expected = f'a version of {settings.model} (its number, an alias or "latest")'
+                raise InputError.of("version", expected, which)
+            folder = registry.fetch(client, found, settings.copies)
+    model = artifact.read(folder)
+    book = unseen(model, read_book(data, model.column_set))
+    margins = model.margins(model.encoder.matrix(book.frame))
+    measures = evaluate(margins, book, resamples=RESAMPLES)
+    say.figures(f"{model.name} {model.digest[:8]} on {len(book):,} loans of {data}", measures)
+    if out is not None:
+        table = [
+            {"metric": m.metric, "horizon_months": m.horizon_months, "vintage": m.vintage}
+            | {"value": m.interval.value, "low": m.interval.low, "high": m.interval.high}
+            | {"projects": m.projects, "defaults": m.defaults}
+            for m in measures
+        ]
+        pl.DataFrame(table, infer_schema_length=None).write_csv(out)
+    return measures
+
+
+def unseen(model: HazardModel, book: Book) -> Book:
+    """Return the loans that the model has not learnt from.
+
+    Of its own file those are its test window; of any other, all that began in it or later.
+    """
+    if book.digest == model.card["data"]["digest"]:
+        return split.by_time(book, labels=Labels.MATURE).test
+    year, month = (int(part) for part in model.card["split"]["test_from"].split("-"))
+    later = book.originated >= (year - 1970) * 12 + month - 1
+    if not later.any():
+        since = model.card["split"]["test_from"]
+        raise InputError.of("data", f"loans originated from {since} on, unseen in training", "none")
+    return book.take(later)
+
+
+def commit() -> str:
+    """Return the commit of the checkout, marked if files have changed since; or "unknown"."""
+    try:
+        found = [
+            subprocess.run(
+                ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found[0] + ("-changed" if found[1] else "")
+
+
+def _fit(book: Book, options: Options) -> Fitted:
+    with say.progress() as bars:
+        task = bars.add_task("fitting", total=None)
+        return fit(
+            book,
+            options,
+            lambda what, done, steps: bars.update(
+                task, description=f"fitting: {what}", completed=done, total=steps
+            ),
+        )
+
+
+class _Bar:
+    """A progress bar that is told each step when it is done."""
+
+    def __init__(self, what: str, steps: int) -> None:
+        self._bars = say.progress()
+        self._what, self._steps = what, steps
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._bars.start()
+        task = self._bars.add_task(self._what, total=self._steps)
+        return lambda step: self._bars.update(task, advance=1, description=f"{self._what}: {step}")
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+
+def _ready(settings: Settings) -> None:
+    settings.var.mkdir(parents=True, exist_ok=True)
+    if settings.uri.startswith("sqlite:///"):
+        Path(settings.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _title(fitted: Fitted, order: Order) -> str:
+    when = fitted.card["split"]
+    test = f"{len(fitted.split.test):,} loans of {when['test_from']} to {when['test_to']}"
+    return f"{'SIMULATED: ' if order.simulated else ''}out of time, {test}, 90 % intervals"
