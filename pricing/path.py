@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.errors import InputError
+from pricing.errors import InputError, ModelError
 from pricing.instrument import Instrument
 
 Floats = NDArray[np.float64]
@@ -25,8 +26,6 @@ class Piece:
 
     low: float
     high: float
-    figure_low: float  # of the ends
-    figure_high: float
     weights: Floats  # (3, K) integral of the gradient over the piece
     residue_bps: float  # what the weights leave of the move of the figure
 
@@ -53,11 +52,14 @@ def path_weights(
     """
     line = _Line.between(instrument, start, end)
     low, high = line.figures((0.0, 1.0))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ModelError(f"margins must give a finite figure, however: {low=}, {high=}")
+    enough_bps = tolerance_bps / 2  # the other half is for rounding
     pieces = [line.piece(0.0, 1.0, low, high)]
-    if not abs(pieces[0].residue_bps) <= tolerance_bps:
+    if abs(pieces[0].residue_bps) > enough_bps:
         pieces = list(line.cut_at((0.0, *instrument.kinks(start, line.move), 1.0)))
     for _ in range(MOST_SPLITS):
-        if sum(abs(piece.residue_bps) for piece in pieces) <= tolerance_bps / 2:  # rest: rounding
+        if sum(abs(piece.residue_bps) for piece in pieces) <= enough_bps:
             break
         worst = max(pieces, key=lambda piece: abs(piece.residue_bps))
         if worst.high - worst.low <= NARROWEST:
@@ -97,9 +99,7 @@ class _Line:
         _, gradients = self.instrument.gradients(self._margins(low + (high - low) * nodes))
         weights = (high - low) * (shares @ gradients.reshape(NODES, -1)).reshape(self.move.shape)
         explained = float(np.vdot(weights, self.move))
-        return Piece(
-            low, high, figure_low, figure_high, weights, figure_high - figure_low - explained
-        )
+        return Piece(low, high, weights, figure_high - figure_low - explained)
 
     def cut_at(self, at: tuple[float, ...]) -> Iterator[Piece]:
         """Yield the pieces between neighbouring positions."""

@@ -73,6 +73,12 @@ def test_the_price_is_that_of_the_slow_way(given_terms: Terms, m: Floats) -> Non
     assert spread_of(given_terms, m) == pytest.approx(expected, rel=1e-10, abs=1e-8)
 
 
+@given(terms(), margins(default=(-15.0, 3.0)))
+def test_even_an_absurd_price_is_that_of_the_slow_way(given_terms: Terms, m: Floats) -> None:
+    expected = oracle.spread(given_terms, STANDARD, m)
+    assert spread_of(given_terms, m) == pytest.approx(expected, rel=1e-10, abs=1e-7)
+
+
 def test_the_slow_way_can_disagree() -> None:
     m = flat(annual_hazard=0.03, lgd=0.4)
     expected = oracle.spread(KINDS[6], STANDARD, m)

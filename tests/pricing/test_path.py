@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.capital import AssetClass
-from pricing.errors import InputError
+from pricing.errors import InputError, ModelError
 from pricing.instrument import Instrument, Price
 from pricing.loan import TermLoan
 from pricing.path import path_weights
@@ -220,6 +220,13 @@ def test_exits_that_never_happen_have_no_weight() -> None:
     start, end = flat(annual_hazard=0.06, lgd=0.45), flat(annual_hazard=0.03, lgd=0.45)
     weights, _ = path_weights(TermLoan(KINDS[6], STANDARD, EDGES), start, end)
     assert weights[EXIT].tolist() == [0.0] * BUCKETS
+
+
+def test_a_figure_that_is_no_number_is_refused() -> None:
+    start, end = flat(annual_hazard=0.06, lgd=0.45), flat(annual_hazard=0.03, lgd=0.45)
+    nowhere = Fake(lambda m: math.nan, np.zeros_like)
+    with pytest.raises(ModelError, match="finite figure"):
+        path_weights(nowhere, start, end)
 
 
 @pytest.mark.parametrize("value", [-math.inf, math.nan])
