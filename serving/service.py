@@ -9,18 +9,20 @@ from __future__ import annotations
 import gc
 import os
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from pricing.errors import SeedrateError
-from serving.app import Server
 from serving.doors import JSON
 from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, refused
 from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.app import Server
 
 IN_WORKERS = {
     "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
@@ -31,6 +33,8 @@ IN_WORKERS = {
 @cache
 def server() -> Server:
     """Return the parts of this process, from its environment; made when first asked for."""
+    from serving.app import Server  # the supervisor imports this file too, and prices nothing
+
     return Server.open(Settings.read(os.environ))
 
 

@@ -12,6 +12,7 @@ from features.column import Kind
 from features.encode import Encoder
 from features.sets import load
 from models import artifact
+from models.copies import Pointer
 from models.leaves import Bag
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,7 @@ def write(models: Path, *, seed: int = 7) -> Path:
     staging = models / "staging"
     digest = _write(staging, seed)
     folder = staging.rename(models / digest)
-    (models / "champion").write_text(digest, encoding="ascii")
+    Pointer(digest, "seedrate", "7").write(models)
     return folder
 
 
@@ -43,7 +44,7 @@ def _write(folder: Path, seed: int) -> str:
     x[rng.random(x.shape) < 0.1] = np.nan
     return artifact.write(
         folder,
-        card={"name": "seedrate", "version": "test", "family": "small"},
+        card={"name": "seedrate", "family": "small"},
         column_set=COLUMN_SET,
         encoder=encoder,
         bags={

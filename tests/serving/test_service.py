@@ -1,0 +1,144 @@
+"""The same doors through a real `bentoml serve`, and through a built bento."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import psutil
+import pytest
+from bentoml.exceptions import BentoMLException
+
+from serving.client import Client
+from serving.doors import DOORS
+from tests.serving.conftest import ROOT, running
+
+GOOD = (ROOT / "examples" / "good.json").read_bytes()
+
+
+def call(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, Message, bytes]:
+    sent = {"Content-Type": "application/json"} if headers is None and body else (headers or {})
+    request = urllib.request.Request(url, body, dict(sent))
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status, reply.headers, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+@pytest.fixture(params=["process", "bento"])
+def url(request: pytest.FixtureRequest) -> str:
+    served: str = request.getfixturevalue(request.param)
+    return served
+
+
+def test_a_quote_is_given_and_found_again_byte_for_byte(url: str) -> None:
+    status, headers, body = call(f"{url}/v1/quotes", GOOD)
+    assert status == 201
+    assert call(url + headers["Location"])[2] == body
+    assert json.loads(body)["model"]["version"] == "7"
+
+
+# bentoml's client leaves its temporary folder to the collector
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+def test_bentomls_own_client_gets_the_same_quote(url: str) -> None:
+    ours = json.loads(call(f"{url}/v1/what-if", GOOD)[2])
+    with bentoml.SyncHTTPClient(url) as client:
+        theirs = client.quote(json.loads(GOOD))
+        with pytest.raises(BentoMLException, match="422"):
+            client.quote({"project": {}})
+    del client
+    gc.collect()
+    assert theirs["explanation"] == ours["explanation"]
+    assert theirs["recorded"]
+
+
+def test_bentomls_own_pages_are_hidden(url: str) -> None:
+    for path in ("/", "/docs.json", "/healthz", "/static_content/swagger-ui.css", "/metrics/"):
+        status, headers, _ = call(url + path)
+        assert (status, headers["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_both_ways_to_serve_have_every_door(url: str) -> None:
+    for door in DOORS:
+        path = door.path.replace("{quote_id}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+        status, _, body = call(url + path, b"{}" if door.method == "POST" else None)
+        expected = {"POST": 422, "GET": 404 if "{" in door.path else 200}[door.method]
+        assert status == expected, body
+
+
+def test_bentomls_door_refuses_in_our_words(url: str) -> None:
+    for path in ("/quote", "/v1/quotes"):
+        for headers, status in (
+            ({"Content-Type": "application/vnd.bentoml+pickle"}, 415),
+            ({"Content-Type": "application/json", "Host": "evil.example"}, 421),
+        ):
+            answer = call(url + path, GOOD, headers)
+            assert (answer[0], answer[1]["Content-Type"]) == (status, "application/problem+json")
+
+
+def test_a_term_beyond_the_model_is_refused_under_the_callers_name(process: str) -> None:
+    body: dict[str, Any] = json.loads(GOOD)
+    body["instrument"]["term_months"] = 240
+    status, _, answer = call(f"{process}/v1/quotes", json.dumps(body).encode())
+    assert status == 422
+    assert json.loads(answer)["faults"][0]["field"] == "instrument.term_months"
+
+
+def test_metrics_name_routes_and_never_paths(process: str) -> None:
+    call(f"{process}/v1/quotes", GOOD)
+    call(f"{process}/some/path")
+    text = call(f"{process}/metrics")[2].decode()
+    assert 'route="/v1/quotes",status="201"' in text
+    assert 'stage="price"' in text
+    assert 'seedrate_model_info{digest="' in text
+    assert "/some/path" not in text
+
+
+def test_no_mlflow_and_no_torch_in_the_serving_process(process: str) -> None:
+    loaded = [file.path for file in worker(process).memory_maps()]
+    assert any("/numba/" in path for path in loaded)
+    assert not [path for path in loaded if "/torch/lib/" in path or "/mlflow/" in path]
+
+
+def test_without_a_model_the_server_lives_and_says_what_to_do(tmp_path: Path) -> None:
+    environ = {"SEEDRATE_VAR": str(tmp_path), "SEEDRATE_TRACKING_URI": "off"}
+    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
+    with running(command, environ, ROOT, tmp_path / "log") as url:
+        assert call(f"{url}/livez")[0] == 200
+        for path, body in (("/readyz", None), ("/v1/quotes", GOOD), ("/quote", GOOD)):
+            status, headers, answer = call(url + path, body)
+            assert (status, headers["Retry-After"]) == (503, "5")
+            assert "python -m training fit" in json.loads(answer)["detail"]
+
+
+def test_what_was_acknowledged_survives_the_worker(process: str) -> None:
+    given = [call(f"{process}/v1/quotes", GOOD) for _ in range(20)]
+    worker(process).kill()
+    assert Client(process).wait_ready(60) == ""
+    for _, headers, body in given:
+        assert call(process + headers["Location"])[2] == body
+    assert call(f"{process}/v1/quotes", GOOD)[0] == 201
+
+
+def worker(url: str) -> psutil.Process:
+    """Return the process that answers at a URL."""
+    port = url.rpartition(":")[2]
+    (found,) = [
+        one
+        for one in psutil.process_iter()
+        if "_bentoml_impl.worker.service" in one.cmdline()
+        and port in (one.parent() or one).cmdline()
+    ]
+    return found
