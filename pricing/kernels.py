@@ -36,7 +36,6 @@ SCALE, LOADINGS, YEARS = 0, 1, 2  # columns of numbers: bp per K, opex + margin 
 PD_FLOOR = 0.0005  # CRE32.4
 PD_CEILING = 1 - 1e-12  # the quantile of 1 is infinite; K is nil there
 QUANTILE_999 = 3.090232306167813  # G(0.999)
-FIRST_RATE = 0.06  # where the search for an annuity's own rate begins
 RATE_TOLERANCE = 1e-14
 MOST_STEPS = 60
 
@@ -251,7 +250,7 @@ def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
     """Return the parts of the price; for an annuity, at the rate r that its own balances imply.
 
     Balances depend on r, so r = F(r) = funding(r) + spread(r) / 1e4. Newton's step is
-    (F - r) / (1 - F'); F' is small, so three or four steps do. At the root
+    (F - r) / (1 - F'); F' is small, so two or three steps do. At the root
 
         d spread / d margin = (∂ spread / ∂ margin at fixed r) (1 - funding') / (1 - F')
 
@@ -261,16 +260,17 @@ def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
     capital = unexpected_loss(pd, loan.basel)
     if loan.grace < 0:
         return _weigh(loan, work, pd, capital)
-    years, rate = loan.numbers[YEARS], FIRST_RATE
-    amortise(rate, years, loan.periods, loan.grace, work.share, work.slope)
+    work.share[:] = loan.grid[:, SHARE]  # linear, to begin with
+    work.slope[:] = 0.0
     parts = _weigh(loan, work, pd, capital)
+    rate = parts.rate
     for _ in range(MOST_STEPS):
+        amortise(rate, loan.numbers[YEARS], loan.periods, loan.grace, work.share, work.slope)
+        parts = _weigh(loan, work, pd, capital)
         step = (parts.rate - rate) * parts.pull
         if abs(step) <= RATE_TOLERANCE * max(1.0, abs(rate)):
             break
         rate += step
-        amortise(rate, years, loan.periods, loan.grace, work.share, work.slope)
-        parts = _weigh(loan, work, pd, capital)
     return parts
 
 

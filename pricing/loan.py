@@ -117,8 +117,7 @@ def _plan(
     at = policy.funding_curve.discount[: 2 * months * periods + 1]
     end = at[2 * months :: 2 * months]  # (periods,) D_k
     grid = np.zeros((periods, 4))
-    if terms.repayment != "annuity":
-        grid[:n, kernels.SHARE] = schedule.profile(terms).share
+    grid[:n, kernels.SHARE] = schedule.profile(terms).share  # an annuity begins as linear
     grid[:, kernels.MIDPOINT] = at[months :: 2 * months]
     grid[:, kernels.COUPON] = terms.period_years * end
     grid[:, kernels.FUNDING] = at[: -1 : 2 * months] - end

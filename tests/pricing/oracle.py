@@ -92,7 +92,7 @@ def _requirement(pd: float, life: float, policy: Policy) -> float:
     """Return K of a corporate with sales of 5 m or less, as CRE31 prints it."""
     assert policy.asset_class == "corporate"
     assert policy.annual_sales_millions == 5
-    pd = max(pd, 0.0005)
+    pd = min(max(pd, 0.0005), 1.0)  # twelve rounded months may exceed one
     e = (1 - math.exp(-50 * pd)) / (1 - math.exp(-50))
     r = 0.12 * e + 0.24 * (1 - e) - 0.04
     b = (0.11852 - 0.05478 * math.log(pd)) ** 2
