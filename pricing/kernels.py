@@ -155,26 +155,22 @@ def amortise(
     which needs neither a division by i nor a difference of two near numbers.
     """
     growth = 1 + rate * years
-    total, total_slope = 0.0, 0.0
+    share[:grace] = 1.0
+    slope[:grace] = 0.0
+    total, total_slope = 0.0, 0.0  # T_j and its slope by i
     power, power_slope = 1.0, 0.0
-    for _ in range(periods - grace):
+    for k in range(grace, periods):
+        share[k] = total
+        slope[k] = total_slope
         total += power
         total_slope += power_slope
         power_slope = power_slope * growth + power
         power *= growth
-    share[:grace] = 1.0
-    slope[:grace] = 0.0
-    part, part_slope = 0.0, 0.0
-    power, power_slope = 1.0, 0.0
     relative = total_slope / total
     for k in range(grace, periods):
-        repaid = part / total
+        repaid = share[k] / total
+        slope[k] = (repaid * relative - slope[k] / total) * years
         share[k] = 1 - repaid
-        slope[k] = (repaid * relative - part_slope / total) * years
-        part += power
-        part_slope += power_slope
-        power_slope = power_slope * growth + power
-        power *= growth
 
 
 @njit(cache=True, error_model="numpy")
