@@ -33,7 +33,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def main(folder: Path) -> None:
     """Print the three figures of a model folder."""
     model = read(folder)
-    policy = load(None)
+    policy = load(currency=model.currency)
     background = np.load(folder / "background.npy", allow_pickle=False)
     rng = np.random.default_rng(0)
     rows = background[rng.integers(0, len(background), QUOTES)]

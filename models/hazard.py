@@ -43,6 +43,11 @@ class HazardModel:
         return str(self.card["name"])
 
     @property
+    def currency(self) -> str:
+        """Return the currency of every amount that the model reads."""
+        return self.column_set.currency
+
+    @property
     def edges(self) -> tuple[int, ...]:
         """Return the K + 1 edges of the age buckets, in months since origination."""
         return self.column_set.age_edges_months

@@ -94,7 +94,7 @@ class Quote:
         }
 
     def _explanation(self, language: Language) -> dict[str, Any]:
-        told, currency = self.explanation, self.model.column_set.currency
+        told, currency = self.explanation, self.model.currency
         return {
             "of": told.of,
             "base_bps": text(told.base),

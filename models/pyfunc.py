@@ -106,5 +106,6 @@ def _whole(value: object) -> bool:
 
 def _load_pyfunc(path: str) -> Priced:
     """Return the model in a folder, priced by the policy of SEEDRATE_POLICY or the embedded one."""
-    rules = policy.load(os.environ.get("SEEDRATE_POLICY") or None)
-    return Priced(Pricer(artifact.read(Path(path)), rules))
+    model = artifact.read(Path(path))
+    own = os.environ.get("SEEDRATE_POLICY") or None
+    return Priced(Pricer(model, policy.load(own, currency=model.currency)))

@@ -20,7 +20,7 @@ from pricing.funding import FundingCurve
 
 Floats = NDArray[np.float64]
 
-STANDARD = Path(__file__).parent / "policies" / "standard.toml"
+POLICIES = Path(__file__).parent / "policies"  # examples, one a currency: eur.toml, ...
 
 # name -> lowest and highest allowed number; bp where the name says so, fractions else
 RANGES: dict[str, tuple[float, float]] = {
@@ -88,14 +88,28 @@ class Policy:
         return floored if self.spread_cap_bps is None else min(floored, self.spread_cap_bps)
 
 
-def load(path: Path | str | None = None) -> Policy:
-    """Return the policy in a TOML file, or the embedded example policy."""
-    file = STANDARD if path is None else Path(path)
+def load(path: Path | str | None = None, *, currency: str) -> Policy:
+    """Return the policy in a TOML file, or the embedded example policy of a currency.
+
+    Raises:
+        InputError: there is none, it has faults, or it is in another currency than the loans.
+    """
+    policy = parse(text(path, currency=currency))
+    if policy.currency != currency:
+        raise InputError.of(
+            "policy.currency", f"{currency}, as the loans are in it", policy.currency
+        )
+    return policy
+
+
+def text(path: Path | str | None = None, *, currency: str) -> bytes:
+    """Return the bytes of a policy's file, or of the embedded example of a currency."""
+    file = POLICIES / f"{currency.lower()}.toml" if path is None else Path(path)
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
-        raise InputError.of("policy", "a readable TOML file", f"{file}: {error.strerror}") from None
-    return parse(content)
+        expected = f"a readable TOML file for loans in {currency}"
+        raise InputError.of("policy", expected, f"{file.name}: {error.strerror}") from None
 
 
 def parse(content: bytes) -> Policy:

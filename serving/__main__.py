@@ -116,7 +116,8 @@ def launched(settings: Settings) -> dict[str, str]:
 
 
 async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
-    model, rules = champion(settings), policy.load(settings.policy)
+    model = champion(settings)
+    rules = policy.load(settings.policy, currency=model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
         return _desk(contract, pricer, NoJournal()).what_if(body).body

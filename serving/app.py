@@ -54,8 +54,8 @@ class Server:
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
         try:
-            model, rules = champion(self.settings), policy.load(self.settings.policy)
-            self.serve(model, rules)
+            model = champion(self.settings)
+            self.serve(model, policy.load(self.settings.policy, currency=model.currency))
         except SeedrateError as error:
             self.office.trouble = str(error)
 

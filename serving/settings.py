@@ -30,7 +30,7 @@ SETTINGS = (
     ),
     Setting("SEEDRATE_MODEL", "seedrate", "Name of the registered model."),
     Setting("SEEDRATE_ALIAS", "champion", "Alias of the version to serve."),
-    Setting("SEEDRATE_POLICY", "", "Path of a policy TOML file; empty is the embedded one."),
+    Setting("SEEDRATE_POLICY", "", "Path of a policy TOML file; empty is the embedded example."),
     Setting(
         "SEEDRATE_HOSTS",
         "localhost,127.0.0.1,[::1]",

@@ -19,7 +19,7 @@ from pricing.loan import TermLoan
 from pricing.policy import load
 from pricing.schedule import Terms
 
-POLICY = load()
+POLICY = load(currency="CNY")
 LOANS = (
     Terms(amount=1e6, term_months=36, repayment="bullet"),
     Terms(amount=2e6, term_months=60, repayment="linear", grace_months=6, payment_months=3),

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 EDGES = (0, 6, 12, 18, 24, 36, 48, 60, 84, 120)
 BUCKETS = len(EDGES) - 1
-STANDARD = policy.load()
+STANDARD = policy.load(currency="EUR")
 KINDS = (
     Terms(1e6, 60, "bullet"),
     Terms(1e6, 9, "bullet", payment_months=3),

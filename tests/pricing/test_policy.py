@@ -8,8 +8,9 @@ import pytest
 from pricing import policy
 from pricing.capital import AssetClass
 from pricing.errors import InputError
-from pricing.policy import STANDARD, load, parse
+from pricing.policy import POLICIES, load, parse
 
+STANDARD = POLICIES / "eur.toml"
 GOOD = STANDARD.read_text()
 
 
@@ -21,7 +22,7 @@ def faults(content: str) -> dict[str, str]:
 
 
 def test_the_embedded_policy_is_an_example_and_says_so() -> None:
-    standard = load()
+    standard = load(currency="EUR")
     assert "Example" in standard.note
     assert standard.currency == "EUR"
     assert standard.asset_class is AssetClass.CORPORATE
@@ -31,15 +32,15 @@ def test_the_embedded_policy_is_an_example_and_says_so() -> None:
 def test_the_digest_is_that_of_the_file_s_bytes(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_bytes(STANDARD.read_bytes() + b"\n")
-    assert load().digest == hashlib.sha256(STANDARD.read_bytes()).hexdigest()
-    assert load(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert load(file).digest != load().digest
+    assert load(currency="EUR").digest == hashlib.sha256(STANDARD.read_bytes()).hexdigest()
+    assert load(file, currency="EUR").digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert load(file, currency="EUR").digest != load(currency="EUR").digest
 
 
 def test_the_cost_of_capital_is_the_hurdle_before_tax_less_what_capital_earns() -> None:
     # 12 % / (1 - 25 %) - 2 % = 14 %; 0.105 x 12.5 x 14 % = 18.375 %, in bp per unit of K
-    assert load().capital_cost == pytest.approx(0.14, rel=1e-14)
-    assert load().capital_scale_bps == pytest.approx(1837.5, rel=1e-14)
+    assert load(currency="EUR").capital_cost == pytest.approx(0.14, rel=1e-14)
+    assert load(currency="EUR").capital_scale_bps == pytest.approx(1837.5, rel=1e-14)
 
 
 def test_every_fault_is_told_at_once() -> None:
@@ -101,7 +102,7 @@ def test_cap_sales_and_note_may_be_left_out() -> None:
 
 
 def test_the_clip_keeps_between_floor_and_cap() -> None:
-    standard = load()
+    standard = load(currency="EUR")
     assert [standard.clip(x) for x in (-1.0, 50.0, 400.0, 3000.0, 3001.0)] == [
         50.0,
         50.0,
@@ -116,8 +117,23 @@ def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="policy must be TOML in UTF-8"):
             parse(content)
     with pytest.raises(InputError, match="policy must be a readable TOML file"):
-        load(tmp_path / "absent.toml")
+        load(tmp_path / "absent.toml", currency="EUR")
 
 
 def test_the_module_offers_one_way_in() -> None:
-    assert policy.load() == policy.parse(STANDARD.read_bytes())
+    assert policy.load(currency="EUR") == policy.parse(STANDARD.read_bytes())
+
+
+@pytest.mark.parametrize("currency", ["CNY", "EUR", "USD"])
+def test_each_embedded_policy_is_in_the_currency_of_its_name(currency: str) -> None:
+    assert load(currency=currency).currency == currency
+
+
+def test_a_policy_in_another_currency_than_the_loans_is_refused() -> None:
+    with pytest.raises(InputError, match="must be CNY, as the loans are in it, however: EUR"):
+        load(STANDARD, currency="CNY")
+
+
+def test_a_currency_without_an_embedded_policy_needs_a_file() -> None:
+    with pytest.raises(InputError, match="a readable TOML file for loans in JPY"):
+        load(currency="JPY")
