@@ -112,7 +112,6 @@ class _Known:
 
 def _money(known: _Known) -> Floats:
     """Return what income, debt and cash do; debt costs more where the policy rate is high."""
-    sells = known("revenue_cny") > 0
     growth = known("revenue_growth")
     overtrading = 0.30 * np.maximum(growth - 1.0, 0.0)
     debt = np.maximum(known("debt_ratio") - 0.3, 0.0) * (1.0 + 0.15 * known("policy_rate_percent"))
@@ -121,7 +120,7 @@ def _money(known: _Known) -> Floats:
         -0.22 * (known.millions("revenue_cny") - 1.2)
         - 0.35 * np.tanh(1.5 * growth)
         + overtrading
-        - 1.1 * np.where(sells, known("gross_margin") - 0.42, 0.0)
+        - 1.1 * (known("gross_margin", empty=0.42) - 0.42)
         + 1.2 * debt
         - 0.16 * np.clip(cover, -3.0, 3.0)
         - 0.10 * known.millions("equity_raised_cny")
