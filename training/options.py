@@ -34,7 +34,7 @@ class Options:
     seed: int = 20
     threads: int = 1
     labels: Labels = Labels.AS_KNOWN
-    default: Trees = field(default_factory=lambda: Trees(4, 200, 5, 0.15))
+    default: Trees = field(default_factory=lambda: Trees(6, 160, 5, 0.15))
     depths: tuple[int, ...] = (3, 5)
     exit: Trees = field(default_factory=lambda: Trees(2, 60, 3, 0.15))
     lgd: Trees = field(default_factory=lambda: Trees(2, 40, 3, 0.10))

@@ -99,7 +99,7 @@ def latest(periods: Periods) -> Bools | None:
 
 
 def _until_worse(members: Sequence[lightgbm.Booster], held: Rows, most: int) -> tuple[int, float]:
-    """Grow members side by side; return the rounds after which their mean was best, and its score."""
+    """Grow members side by side; return the rounds of their best mean, and its score."""
     margin = held.offset.copy()  # (r,)
     best, best_score = 0, np.inf
     for rounds in range(STEP, max(most, STEP) + 1, STEP):
@@ -120,8 +120,8 @@ def deviance_apart_from_level(expected: Floats, *, events: Floats, weight: Float
     """Return the mean negative Poisson log-likelihood an event, at the level that suits it best.
 
     Later vintages default more or less than earlier ones, which no column of a project foretells.
-    With a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what is
-    left, up to a constant of the data, is
+    With a free factor c on the expected events mu, its best value is sum w d / sum w mu, and what
+    is left, up to a constant of the data, is
 
         log( sum w mu ) - (sum w d log mu) / (sum w d).
 

@@ -57,7 +57,7 @@ def test_without_a_window_the_latest_fifth_of_the_originations_is_judged_on() ->
 def test_an_empty_side_is_refused_by_name() -> None:
     late = Window(date(2030, 1, 1), date(2031, 1, 1), date(2032, 1, 1))
     nobody = replace(books.book(200), column_set=books.column_set(window=late))
-    with pytest.raises(InputError, match="window.train must be"):
+    with pytest.raises(InputError, match=r"window\.train must be"):
         by_time(nobody)
 
 
