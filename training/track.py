@@ -96,7 +96,7 @@ def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Versio
     ) as run:
         run_id = str(run.info.run_id)
         _inputs(client, run_id, entry)
-        _numbers(client, run_id, entry)
+        _words(client, run_id, entry)
         client.log_artifacts(run_id, str(entry.papers))
         client.log_artifact(run_id, str(entry.model / "manifest.json"))
         logged = mlflow.pyfunc.log_model(
@@ -107,6 +107,7 @@ def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Versio
             input_example=entry.example,
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in LOADS_WITH],
         )
+        _numbers(client, run_id, entry, logged.model_id)  # before, they cost a request each
     if not client.search_registered_models(filter_string=f"name = '{entry.name}'"):
         client.create_registered_model(entry.name)
     made = client.create_model_version(
@@ -162,7 +163,7 @@ def _inputs(client: MlflowClient, run_id: str, entry: Entry) -> None:
     inputs = [
         DatasetInput(
             Dataset(
-                name=data.path.name,
+                name=f"{data.path.name}: {data.context}",  # two of one name and digest are one
                 digest=data.digest[:LONGEST_DIGEST],
                 source_type="local",
                 source=json.dumps({"uri": str(data.path.absolute())}),
@@ -176,16 +177,22 @@ def _inputs(client: MlflowClient, run_id: str, entry: Entry) -> None:
     client.log_inputs(run_id, inputs)
 
 
-def _numbers(client: MlflowClient, run_id: str, entry: Entry) -> None:
-    now = time.time_ns() // 1_000_000
-    tags = [RunTag(key, value) for key, value in entry.tags.items()]
-    client.log_batch(run_id, tags=tags)
+def _words(client: MlflowClient, run_id: str, entry: Entry) -> None:
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in entry.tags.items()])
     params = [Param(key, value[:LONGEST_VALUE]) for key, value in entry.parameters.items()]
     for some in _batches(params):
         client.log_batch(run_id, params=some)
-    metrics = [Metric(figure.key, figure.value, now, figure.step) for figure in entry.figures]
-    for some_metrics in _batches(metrics):
-        client.log_batch(run_id, metrics=some_metrics)
+
+
+def _numbers(client: MlflowClient, run_id: str, entry: Entry, model_id: str | None) -> None:
+    """Write the metrics of the run; those of all vintages together are shown with the model too."""
+    now = time.time_ns() // 1_000_000
+    metrics = [
+        Metric(f.key, f.value, now, f.step, model_id=None if f.step else model_id)
+        for f in entry.figures
+    ]
+    for some in _batches(metrics):
+        client.log_batch(run_id, metrics=some)
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

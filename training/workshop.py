@@ -14,8 +14,8 @@ from features.book import Book, read_book
 from models import artifact, registry
 from models.hazard import HazardModel
 from models.registry import Version
+from pricing import policy
 from pricing.errors import InputError
-from pricing.policy import STANDARD
 from training import say, split
 from training.evaluate import Measure, evaluate
 from training.fit import Fitted, fit
@@ -73,7 +73,7 @@ def make(order: Order, settings: Settings, folder: Path) -> Version:
             data=order.data,
             simulated=order.simulated,
             commit=commit(),
-            policy=(settings.policy or STANDARD).read_bytes(),
+            policy=policy.text(settings.policy, currency=column_set.currency),
         )
         fitted = _fit(book, order.options(settings.model))
         with _Bar("judging and drawing", 8) as told:

@@ -185,6 +185,7 @@ def test_a_run_holds_what_went_in_and_what_came_out(bank: Bank) -> None:
         drawn = {file.path for file in client.list_artifacts(version.run_id, "curves")}
     data = read_book(bank.folder / "loans.csv", sets.load(bank.folder / "bank.toml")).digest
     assert version.tags["data_digest"] == run.data.params["data.sha256"] == data
+    assert run.inputs is not None
     contexts = {tag.value for given in run.inputs.dataset_inputs for tag in given.tags}
     assert contexts == {"training", "testing"}
     assert {"split.train_from", "split.test_from", "split.test_to"} <= set(run.data.params)
