@@ -257,7 +257,6 @@ def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
     if loan.grace < 0:
         return _weigh(loan, work, pd, capital)
     work.share[:] = loan.grid[:, SHARE]  # linear, to begin with
-    work.slope[:] = 0.0
     parts = _weigh(loan, work, pd, capital)
     rate = parts.rate
     for _ in range(MOST_STEPS):
