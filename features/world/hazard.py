@@ -24,7 +24,7 @@ AGES = np.arange(1, MONTHS + 1, dtype=np.float64)
 # defaults, as small-business loans of the SBA have (17.56 % of them were charged off).
 PEAK = 0.95 * np.exp(-(((AGES - 19.0) / 9.5) ** 2))
 SEASONING = -0.7 * np.exp(-AGES / 4.0)  # few stop paying at once, our choice
-BASELINE = -5.97 + PEAK + SEASONING - 0.004 * AGES
+BASELINE = -6.08 + PEAK + SEASONING - 0.004 * AGES
 EARLY = np.exp(-AGES / 14.0)  # a short runway matters in the first year, our choice
 LATE = logistic((AGES - 22.0) / 6.0)  # patents matter from the third year on, our choice
 REPAID_BASELINE = -4.9 + 0.8 * logistic((AGES - 12.0) / 5.0)
@@ -124,8 +124,8 @@ def _money(known: _Known) -> Floats:
         + 1.2 * debt
         - 0.16 * np.clip(cover, -3.0, 3.0)
         - 0.10 * known.millions("equity_raised_cny")
-        + 0.008 * np.minimum(known("months_since_round", empty=30.0), 36.0)
-        - 0.12 * known("institutional_investor")
+        + 0.010 * np.minimum(known("months_since_round", empty=30.0), 36.0)
+        - 0.15 * known("institutional_investor")
         + 0.10 * (known("policy_rate_percent") - 3.0)
     )
 
@@ -152,28 +152,19 @@ def _innovation(known: _Known) -> Floats:
     Patent value lowers the probability of default, and the count does only with adequate equity
     (Pederzoli et al. 2013): see `_late`.
     """
-    burning = (known("rd_to_funds") > 1.0) & (known("revenue_growth") < 0.1)
     return np.asarray(
-        1.6 * (known("rd_to_opex") - 0.5) ** 2
-        + 0.25 * burning
-        - 0.015 * known("technology_contracts_cny") ** 0.5 / 100.0
-        - 0.08 * np.minimum(known("technology_awards"), 3.0)
-        - 0.12 * known("high_tech_enterprise")
-        - 0.15 * known("specialised_sme")
-        - 0.3 * (known("graduate_staff_share") - 0.28)
+        2.2 * (known("rd_to_opex") - 0.5) ** 2
+        + 0.12 * np.minimum(known("rd_to_funds"), 3.0)
+        - 0.025 * np.sqrt(known("technology_contracts_cny") / 1e4)
+        - 0.18 * known("high_tech_enterprise")
+        - 0.20 * known("specialised_sme")
     )
 
 
 def _loan(known: _Known) -> Floats:
-    """Return what the loan does: collateral binds, and a loan too large for the firm strains it."""
-    size = np.log(known("loan_amount_cny")) - 14.7 - 0.4 * np.log(known("employees") / 14.0)
+    """Return what the loan does: collateral binds, and one large last payment is hard to make."""
     bullet = known.columns["repayment"].eq("bullet").cast(pl.Float64).to_numpy()
-    return np.asarray(
-        -0.35 * np.minimum(known("collateral_coverage"), 1.5)
-        + 0.15 * np.abs(size)
-        + 0.10 * bullet
-        - 0.008 * known("grace_months")
-    )
+    return -0.40 * np.minimum(known("collateral_coverage"), 1.5) + 0.18 * bullet
 
 
 def _early(known: _Known) -> Floats:
@@ -188,10 +179,10 @@ def _late(known: _Known) -> Floats:
     long_and_thin = (known("term_months") > 48.0) & (known("gross_margin", empty=0.0) < 0.35)
     return np.asarray(
         -0.32 * np.log1p(known("patents_granted")) * adequate
-        - 0.20 * np.log1p(known("forward_citations"))
-        - 0.10 * known.has("family_size") * np.log(known("family_size", empty=1.0))
+        - 0.25 * np.log1p(known("forward_citations"))
+        - 0.15 * known.has("family_size") * np.log(known("family_size", empty=1.0))
         + 0.35 * long_and_thin
-        + 0.25
+        + 0.30
     )
 
 
