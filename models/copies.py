@@ -57,7 +57,7 @@ def find(into: Path, digest: str) -> Path | None:
     if not folder.is_dir():
         return None
     try:
-        artifact.verify(folder, digest)
+        _verify(folder, digest)
     except ModelError:
         return None
     return folder
@@ -76,7 +76,7 @@ def place(arrived: Path, into: Path, digest: str) -> Path:
     Raises:
         ModelError: they are not the model of that digest; nothing was moved.
     """
-    artifact.verify(arrived, digest)
+    _verify(arrived, digest)
     folder = into / digest
     if folder.is_dir() and find(into, digest) is None:
         shutil.rmtree(folder)
@@ -86,6 +86,14 @@ def place(arrived: Path, into: Path, digest: str) -> Path:
         if find(into, digest) is None:
             raise ModelError(f"{folder} must be writable, however: {error}") from error
     return folder
+
+
+def _verify(folder: Path, digest: str) -> None:
+    """Verify files of which nothing is known, not even that their manifest is one."""
+    try:
+        artifact.verify(folder, digest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{folder} must hold a model, however: {error!r}") from error
 
 
 @contextmanager

@@ -60,13 +60,13 @@ def calibration(study: Study, paper: Paper) -> None:
             bins.expected, bins.observed, spread, fmt="o-", color=OURS, markersize=5, capsize=2
         )
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
-        axes.set_title(f"by month {horizon}")
+        axes.set_title(f"by month {horizon}", pad=34)
         axes.set_xlabel("foretold, mean of a tenth")
         ratio = _overall(study.measures, "observed_over_expected", horizon)
         slope = _overall(study.measures, "calibration_slope", horizon)
         told = f"observed / expected {_ranged(ratio)}\nslope {_ranged(slope)}"
-        axes.text(0.04, 0.97, told, transform=axes.transAxes, va="top", fontsize=8.5)
-        percent(axes, x=True, y=True)
+        axes.text(0, 1.03, told, transform=axes.transAxes, va="bottom", fontsize=8.5)
+        percent(axes, x=True, y=True, decimals=None)
     panels[0].set_ylabel("observed, with 90 % interval")
     panels[-1].plot([], [], "o-", color=OURS, label="this model")
     panels[-1].plot([], [], "D-", color=OTHER, markersize=4, label="linear benchmark")

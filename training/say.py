@@ -21,8 +21,8 @@ NAMES = {
     "auc": "AUC",
     "log_loss": "log loss",
     "brier": "Brier score",
-    "observed_over_expected": "observed/expected",
-    "calibration_slope": "calibration slope",
+    "observed_over_expected": "observed/exp.",
+    "calibration_slope": "slope",
 }
 
 
@@ -39,7 +39,9 @@ def figures(
     gains: Sequence[Measure] = (),
 ) -> None:
     """Print the figures of all vintages together, by horizon, beside the benchmark's."""
-    table = _table(title, "month", "figure", "model [90 %]")
+    table = _table(title)
+    for name in ("month", "figure", "model [90 %]"):
+        table.add_column(name, no_wrap=True)
     if linear:
         table.add_column("linear", no_wrap=True)
         table.add_column("difference [90 %]", no_wrap=True)
@@ -113,7 +115,9 @@ def _story(tags: Mapping[str, str], alias: str, *, serves: bool) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
     for name in columns:
         table.add_column(name, overflow="fold")
     return table

@@ -1,0 +1,90 @@
+"""Local copies: only what is verified gets a name, and a damaged one never has it for long."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from models import artifact, copies
+from models.copies import Pointer
+from pricing.errors import ModelError
+
+
+def arrived(folder: Path, text: str = "tree") -> tuple[Path, str]:
+    """Return a folder that has arrived with one file, and its digest."""
+    folder.mkdir(parents=True)
+    (folder / "default-0.txt").write_text(text)
+    return folder, artifact.seal(folder)
+
+
+def test_what_is_verified_gets_its_digest_as_a_name(tmp_path: Path) -> None:
+    folder, digest = arrived(tmp_path / "arrived")
+    placed = copies.place(folder, tmp_path, digest)
+    assert placed == tmp_path / digest == copies.find(tmp_path, digest)
+    assert not folder.exists()
+
+
+def test_what_is_not_the_model_of_its_digest_moves_nowhere(tmp_path: Path) -> None:
+    folder, digest = arrived(tmp_path / "arrived")
+    (folder / "default-0.txt").write_text("tree, altered")
+    with pytest.raises(ModelError, match="default-0.txt must have SHA-256"):
+        copies.place(folder, tmp_path, digest)
+    assert copies.find(tmp_path, digest) is None
+
+
+@pytest.mark.parametrize("manifest", ["not JSON", "[]", "{}", '{"files": 1}'])
+def test_a_manifest_that_is_none_is_a_model_error(tmp_path: Path, manifest: str) -> None:
+    folder, _ = arrived(tmp_path / "arrived")
+    (folder / artifact.MANIFEST).write_text(manifest)
+    digest = hashlib.sha256(manifest.encode()).hexdigest()
+    with pytest.raises(ModelError):
+        copies.place(folder, tmp_path, digest)
+
+
+def test_a_folder_where_a_file_should_be_is_a_model_error(tmp_path: Path) -> None:
+    folder, digest = arrived(tmp_path / "arrived")
+    (folder / "default-0.txt").unlink()
+    (folder / "default-0.txt").mkdir()
+    with pytest.raises(ModelError):
+        copies.place(folder, tmp_path, digest)
+
+
+def test_the_second_of_two_that_fetch_the_same_model_uses_the_first_one_s(tmp_path: Path) -> None:
+    first, digest = arrived(tmp_path / "first")
+    second, same = arrived(tmp_path / "second")
+    assert digest == same
+    assert copies.place(first, tmp_path, digest) == copies.place(second, tmp_path, digest)
+
+
+def test_a_damaged_copy_is_replaced_by_a_sound_one(tmp_path: Path) -> None:
+    first, digest = arrived(tmp_path / "first")
+    copies.place(first, tmp_path, digest)
+    (tmp_path / digest / "default-0.txt").write_text("altered")
+    second, _ = arrived(tmp_path / "second")
+    copies.place(second, tmp_path, digest)
+    assert copies.find(tmp_path, digest) is not None
+
+
+@pytest.mark.parametrize("digest", ["../../etc", "", "A" * 64, "0" * 63])
+def test_a_digest_that_could_name_another_folder_is_refused(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(ModelError, match="64 hexadecimal digits"):
+        copies.find(tmp_path, digest)
+
+
+def test_what_did_not_arrive_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), copies.arriving(tmp_path) as folder:
+        arrived(folder / "model")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pointer_comes_back_and_a_spoilt_one_does_not(tmp_path: Path) -> None:
+    pointer = Pointer("0" * 64, "seedrate", "3")
+    pointer.write(tmp_path)
+    assert Pointer.read(tmp_path) == pointer
+    (tmp_path / copies.POINTER).write_text('{"digest": "../x", "name": "a", "version": "1"}')
+    assert Pointer.read(tmp_path) is None
+    (tmp_path / copies.POINTER).write_text("{")
+    assert Pointer.read(tmp_path) is None
