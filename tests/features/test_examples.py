@@ -1,0 +1,43 @@
+"""The request bodies in examples/ are projects that their column sets accept, and tell one story."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.project import faults
+from features.sets import load
+from pricing.schedule import Terms
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+NAMES = ("good", "poor", "missing_sources", "annuity", "bullet", "sba")
+
+
+def body(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    return read
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_a_sound_project_and_a_sound_loan(name: str) -> None:
+    read = body(name)
+    column_set = load("sba" if name == "sba" else "early_stage")
+    assert faults(column_set, read["project"]) == []
+    terms = {key: value for key, value in read["instrument"].items() if key != "kind"}
+    assert Terms(**terms).periods >= 4
+
+
+def test_the_example_with_missing_sources_is_the_good_one_without_patent_office_and_tax() -> None:
+    good, silent = body("good"), body("missing_sources")
+    withheld = {
+        column.name
+        for column in load("early_stage").columns
+        if column.source in ("patent_office", "tax")
+    }
+    kept = {name: value for name, value in good["project"].items() if name not in withheld}
+    assert silent["project"] == kept
+    assert silent["instrument"] == good["instrument"]
+    assert withheld <= set(good["project"])
