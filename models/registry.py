@@ -25,7 +25,7 @@ from models.copies import Pointer
 from pricing.errors import InputError, ModelError, SeedrateError
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient as MlflowClient  # promote.py names it too
 
 FOLDER = "model"  # of our files inside MLflow's model: data/model
 

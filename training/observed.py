@@ -53,7 +53,7 @@ def wilson(share: Floats, n: Floats) -> tuple[Floats, Floats]:
 
     >>> low, high = wilson(np.array([0.5]), np.array([100.0]))
     >>> float(low[0].round(4)), float(high[0].round(4))
-    (0.4189, 0.5811)
+    (0.4188, 0.5812)
     """
     middle = (share + Z_90**2 / (2 * n)) / (1 + Z_90**2 / n)
     half = Z_90 * np.sqrt(share * (1 - share) / n + Z_90**2 / (4 * n**2)) / (1 + Z_90**2 / n)

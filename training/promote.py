@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-from mlflow import MlflowClient
+from typing import TYPE_CHECKING
 
 from models import registry
 from models.registry import Version
 from pricing.errors import InputError, ModelError
 from training import gates
 from training.gates import Gate
+
+if TYPE_CHECKING:
+    from models.registry import MlflowClient
 
 
 @dataclass(frozen=True)
