@@ -1,4 +1,4 @@
-"""The request bodies in examples/ are projects that their column sets accept, and tell one story."""
+"""The request bodies in examples/ are projects that their column sets accept."""
 
 from __future__ import annotations
 
