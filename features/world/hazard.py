@@ -22,9 +22,9 @@ AGES = np.arange(1, MONTHS + 1, dtype=np.float64)
 
 # Default peaks in the second year (Glennon & Nigro 2005). The height gives 15-20 % lifetime
 # defaults, as small-business loans of the SBA have (17.56 % of them were charged off).
-PEAK = 0.95 * np.exp(-(((AGES - 19.0) / 9.5) ** 2))
+PEAK = 1.10 * np.exp(-(((AGES - 19.0) / 9.5) ** 2))
 SEASONING = -0.7 * np.exp(-AGES / 4.0)  # few stop paying at once, our choice
-BASELINE = -6.08 + PEAK + SEASONING - 0.004 * AGES
+BASELINE = -6.26 + PEAK + SEASONING - 0.004 * AGES
 EARLY = np.exp(-AGES / 14.0)  # a short runway matters in the first year, our choice
 LATE = logistic((AGES - 22.0) / 6.0)  # patents matter from the third year on, our choice
 REPAID_BASELINE = -4.9 + 0.8 * logistic((AGES - 12.0) / 5.0)
@@ -36,6 +36,8 @@ FRAILTY = 0.25  # standard deviation of what no column says, our choice
 
 # In the order of SECTORS; our choice.
 SECTOR_RISK = np.array([0.1, 0.3, 0.0, -0.2, 0.15, 0.0, 0.05, 0.3, 0.15, -0.3, -0.1, 0.0])
+# Where a patent protects a product rather than a part of one; our choice.
+SCIENCE = ("semiconductors", "biotech", "medical_devices", "new_materials", "clean_energy")
 REGION_RISK = {
     "north": 0.0,
     "northeast": 0.15,
@@ -115,13 +117,15 @@ def _money(known: _Known) -> Floats:
     growth = known("revenue_growth")
     overtrading = 0.30 * np.maximum(growth - 1.0, 0.0)
     debt = np.maximum(known("debt_ratio") - 0.3, 0.0) * (1.0 + 0.15 * known("policy_rate_percent"))
+    squeezed = (known("debt_ratio") > 0.55) & (growth < 0.0)
     cover = np.log((known("cash_cny") + 5e4) / known("loan_amount_cny"))
     return np.asarray(
         -0.22 * (known.millions("revenue_cny") - 1.2)
         - 0.35 * np.tanh(1.5 * growth)
         + overtrading
         - 1.1 * (known("gross_margin", empty=0.42) - 0.42)
-        + 1.2 * debt
+        + 0.9 * debt
+        + 0.50 * squeezed
         - 0.16 * np.clip(cover, -3.0, 3.0)
         - 0.10 * known.millions("equity_raised_cny")
         + 0.010 * np.minimum(known("months_since_round", empty=30.0), 36.0)
@@ -132,6 +136,7 @@ def _money(known: _Known) -> Floats:
 
 def _firm(known: _Known) -> Floats:
     """Return what the firm's people, age, conduct, customers and market do."""
+    hostage = (known("customer_concentration") > 0.6) & (known("employees") < 20.0)
     risk = dict(zip(SECTORS, SECTOR_RISK.tolist(), strict=True))
     return np.asarray(
         -0.035 * (np.minimum(known("founder_experience_years"), 25.0) - 8.0)
@@ -139,7 +144,8 @@ def _firm(known: _Known) -> Floats:
         - 0.28 * (np.log1p(known("firm_age_months")) - 3.4)
         + 0.32 * np.minimum(known("late_payments"), 4.0)
         + 0.35 * np.log1p(known("court_cases"))
-        + 0.80 * (known("customer_concentration") - 0.41)
+        + 0.40 * (known("customer_concentration") - 0.41)
+        + 0.50 * hostage
         - 1.8 * (known("sector_growth") - 0.1)
         + known.mapped("sector", risk)
         + known.mapped("region", REGION_RISK)
@@ -170,15 +176,17 @@ def _loan(known: _Known) -> Floats:
 def _early(known: _Known) -> Floats:
     """Return the risk of running out of money before the next round."""
     runway = known("runway_months")
-    return -0.95 * np.log((runway + 1.0) / 11.0) + 0.3 * (runway < 5.0)
+    alone = (runway < 9.0) & (known("institutional_investor") == 0.0)
+    return -0.75 * np.log((runway + 1.0) / 11.0) + 0.8 * alone
 
 
 def _late(known: _Known) -> Floats:
     """Return what shows late: patents keep firms from bankruptcy (Kato et al. 2022)."""
     adequate = 1.0 / (1.0 + np.exp((known("debt_ratio") - 0.6) / 0.08))
+    science = np.where(known.columns["sector"].is_in(SCIENCE).to_numpy(), 1.0, 0.15)
     long_and_thin = (known("term_months") > 48.0) & (known("gross_margin", empty=0.0) < 0.35)
     return np.asarray(
-        -0.32 * np.log1p(known("patents_granted")) * adequate
+        -0.55 * np.log1p(known("patents_granted")) * adequate * science
         - 0.25 * np.log1p(known("forward_citations"))
         - 0.15 * known.has("family_size") * np.log(known("family_size", empty=1.0))
         + 0.35 * long_and_thin

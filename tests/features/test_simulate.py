@@ -70,7 +70,7 @@ def yearly_hazards(world: World) -> list[float]:
 
 
 def test_default_peaks_in_the_second_year(world: World) -> None:
-    """Glennon & Nigro 2005, as the design page cites it."""
+    """Glennon & Nigro (2005)."""
     first, second, third, fourth = yearly_hazards(world)
     assert second > 1.2 * first
     assert second > 1.5 * third > 1.5 * fourth

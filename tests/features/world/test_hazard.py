@@ -69,7 +69,7 @@ def test_a_short_runway_matters_early_and_patents_matter_late(columns: pl.DataFr
 
 
 def test_the_count_of_patents_helps_only_with_adequate_equity(columns: pl.DataFrame) -> None:
-    """Pederzoli et al. 2013, as the design page cites it."""
+    """Pederzoli et al. 2013."""
     helped = []
     for debt_ratio in (0.2, 1.0):
         indebted = columns.with_columns(pl.lit(debt_ratio).alias("debt_ratio"))
@@ -83,7 +83,7 @@ def test_the_count_of_patents_helps_only_with_adequate_equity(columns: pl.DataFr
 
 
 def test_patents_bring_fewer_defaults_and_more_acquisitions(columns: pl.DataFrame) -> None:
-    """Kato et al. 2022, as the design page cites it."""
+    """Kato et al. 2022."""
     few, many = (
         Effects.of(columns.with_columns(pl.lit(count).alias("patents_granted")))
         for count in (0.0, 8.0)
@@ -102,7 +102,7 @@ def test_risk_is_u_shaped_in_research(columns: pl.DataFrame) -> None:
 
 
 def test_the_common_shape_peaks_in_the_second_year() -> None:
-    """Glennon & Nigro 2005, as the design page cites it."""
+    """Glennon & Nigro 2005."""
     assert 12 <= int(np.argmax(BASELINE)) < 24
     assert EARLY[0] > 0.9 > 0.2 > EARLY[23]
     assert LATE[5] < 0.1 < 0.9 < LATE[35]

@@ -39,7 +39,7 @@ def test_rounds_lie_as_far_apart_as_in_crunchbase(real_crunchbase_gaps: pl.Serie
 
 
 def test_five_years_after_a_patent_staff_is_55_and_sales_are_80_percent_larger() -> None:
-    """Farre-Mensa et al., JF 2020, as the design page cites it."""
+    """Farre-Mensa et al., JF 2020."""
     people = innovation.people(DICE, TRAITS, ORIGINS)
     without, grown = ({"_patent_growth": np.full(DICE.projects, x)} for x in (0.0, 1.0))
     costs = [business.costs(DICE, TRAITS, ORIGINS, people, p) for p in (without, grown)]
