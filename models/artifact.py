@@ -100,8 +100,8 @@ def verify(folder: Path, digest: str | None = None) -> str:
     found = _sha256(folder / MANIFEST)
     if digest is not None and found != digest:
         raise ModelError(f"the manifest's SHA-256 must be {digest}, however: {found}")
-    listed: dict[str, str] = _read_json(folder / MANIFEST)["files"]
-    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    listed = _listed(folder / MANIFEST)
+    present = {f"{path.name}{'/' * path.is_dir()}" for path in folder.iterdir()} - {MANIFEST}
     if present != set(listed):
         odd = ", ".join(sorted(present ^ set(listed)))
         raise ModelError(f"files and manifest must agree, however these do not: {odd}")
@@ -135,6 +135,15 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
         peers=Peers.of(background, weight),
         digest=found,
     )
+
+
+def _listed(manifest: Path) -> dict[str, str]:
+    """Return the names and digests that a manifest lists."""
+    try:
+        return dict(_read_json(manifest)["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        said = f'{MANIFEST} must be {{"files": {{name: SHA-256}}}}'
+        raise ModelError(f"{said}, however: {error!r}") from error
 
 
 def _bag(folder: Path, numbers: Mapping[str, Any], cause: str) -> Bag | None:

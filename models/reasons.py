@@ -91,9 +91,9 @@ def _english(r: Reason, currency: str) -> str:
     adds = f"adds {r.hundredths / 100:.2f} bp"
     match r.code.rpartition(".")[2]:
         case "missing" if r.value is None:
-            return f"{r.column.label} is not known (source: {r.source[0]}), which {adds}."
+            return f"{r.column.label}: not known (source: {r.source[0]}), {adds}."
         case "missing":
-            return f"{r.column.label}: {r.value} is not known to the model, which {adds}."
+            return f"{r.column.label}: {r.value} is not known to the model, {adds}."
         case "is":
             return (
                 f"{r.column.label}: {said(r.column, r.value, 'en', currency)}, "
@@ -112,7 +112,7 @@ def _chinese(r: Reason, currency: str) -> str:
     label = r.column.label_zh
     match r.code.rpartition(".")[2]:
         case "missing" if r.value is None:
-            return f"{label}未知（来源：{r.source[1]}），{adds}"
+            return f"{label}：未知（来源：{r.source[1]}），{adds}"
         case "missing":
             return f"{label}：模型不认识“{r.value}”，{adds}"
         case "is":

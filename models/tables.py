@@ -40,7 +40,7 @@ class Reading:
     """One project seen by the trees: its margins, and what its columns contribute to them."""
 
     tables: Tables
-    patterns: Ints  # (leaves,)
+    cells: Ints  # (conditions,) where in the tables each condition's value stands
     margins: Floats  # (rows, K)
 
     def contributions(self, weights: Floats) -> Floats:
@@ -52,7 +52,7 @@ class Reading:
         Returns:
             (columns,); their sum is sum(weights * (margins - base)).
         """
-        return self.tables.contributions(self.patterns, weights)
+        return self.tables.contributions(self.cells, weights)
 
 
 @dataclass(frozen=True)
@@ -87,25 +87,25 @@ class Tables:
         return cls(boxes, columns, boxes.baseline + _over_ages(boxes, full), cells, row_of)
 
     def read(self, x: Floats) -> Reading:
-        """See one project: the pattern of every leaf, and the margins at all ages.
+        """See one project: its row in every leaf's table, and the margins at all ages.
 
         Args:
             x: (columns,) encoded, NaN where missing.
         """
         rows, buckets = self.boxes.shape
-        patterns = np.empty(len(self.boxes.value), np.int32)
+        cells = np.empty(len(self.boxes.column), np.int32)
         steps = np.zeros(rows * (buckets + 1))
-        _read(x, self.boxes, patterns, steps)
+        _read(x, self.boxes, self.row_of, cells, steps)
         margins = np.cumsum(steps.reshape(rows, -1), axis=1)[:, :-1] + self.boxes.baseline
-        return Reading(self, patterns, margins)
+        return Reading(self, cells, margins)
 
-    def contributions(self, patterns: Ints, weights: Floats) -> Floats:
+    def contributions(self, cells: Ints, weights: Floats) -> Floats:
         """Return the columns' Shapley values of sum(weights * margins); see `Reading`."""
         rows, buckets = self.boxes.shape
         upto = np.zeros((rows, buckets + 1))
         np.cumsum(weights, axis=1, out=upto[:, 1:])
         phi = np.zeros(self.columns)
-        _attribute(patterns, upto.ravel(), self.boxes, self.row_of, self.cells, phi)
+        _attribute(cells, upto.ravel(), self.boxes, self.cells, phi)
         return phi
 
     def margins(self, x: Floats) -> Floats:
@@ -207,8 +207,8 @@ def _fill(
 
 
 @njit(cache=True)
-def _read(x: Floats, boxes: Boxes, patterns: Ints, steps: Floats) -> None:
-    """Note every leaf's pattern, and add the leaves that hold to the ages they hold in."""
+def _read(x: Floats, boxes: Boxes, row_of: Longs, cells: Ints, steps: Floats) -> None:
+    """Note every leaf's table row, and add the leaves that hold to the ages they hold in."""
     holds = np.empty(len(boxes.column), np.int32)
     bins = np.empty(len(x), np.int32)
     for c in range(len(x)):
@@ -216,28 +216,22 @@ def _read(x: Floats, boxes: Boxes, patterns: Ints, steps: Floats) -> None:
     _holds(bins, boxes, holds)
     for leaf in range(len(boxes.value)):
         pattern = _pattern(leaf, boxes, holds)
-        patterns[leaf] = pattern
-        if pattern == (1 << (boxes.start[leaf + 1] - boxes.start[leaf])) - 1:
+        start = boxes.start[leaf]
+        d = boxes.start[leaf + 1] - start
+        for i in range(d):
+            cells[start + i] = row_of[leaf] + pattern * d + i
+        if pattern == (1 << d) - 1:
             steps[boxes.begin[leaf]] += boxes.value[leaf]
             steps[boxes.end[leaf]] -= boxes.value[leaf]
 
 
 @njit(cache=True)
-def _attribute(
-    patterns: Ints, upto: Floats, boxes: Boxes, row_of: Longs, cells: Floats, phi: Floats
-) -> None:
-    """Add up the leaves' table rows, each weighted by the ages in which the leaf holds."""
-    share = np.empty(len(boxes.column))
-    for leaf in range(len(patterns)):  # fetch first, add later: the fetches overlap
-        start = boxes.start[leaf]
-        d = boxes.start[leaf + 1] - start
-        weight = upto[boxes.end[leaf]] - upto[boxes.begin[leaf]]
-        row = row_of[leaf] + patterns[leaf] * d
-        for i in range(d):
-            share[start + i] = weight * cells[row + i]
+def _attribute(at: Ints, upto: Floats, boxes: Boxes, cells: Floats, phi: Floats) -> None:
+    """Add up the table rows, each weighted by the ages in which its leaf holds."""
     lanes = np.zeros((4, len(phi)))  # four sums side by side: none waits for the last one
-    for i in range(len(share)):
-        lanes[i & 3, boxes.column[i]] += share[i]
+    for i in range(len(at)):
+        weight = upto[boxes.until[i]] - upto[boxes.since[i]]
+        lanes[i & 3, boxes.column[i]] += weight * cells[at[i]]
     phi += lanes.sum(axis=0)
 
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from models import artifact, copies
+from models import artifact, copies, golden
 from models.copies import Pointer
 from models.hazard import HazardModel
 from pricing.errors import ModelError
@@ -48,13 +48,15 @@ def champion(settings: Settings) -> HazardModel:
 
 
 def _read(settings: Settings, pointer: Pointer) -> HazardModel | None:
-    """Return a pointer's model, or None if its files are gone, altered or unfit."""
+    """Return a pointer's model, or None if its files are gone or altered, or its prices others."""
     folder = copies.find(settings.models, pointer.digest)
     if folder is None:
         log.error("the local copy of model %s is gone or altered", pointer.digest)
         return None
     try:
-        return artifact.read(folder, pointer.digest)
+        model = artifact.read(folder, pointer.digest)
+        golden.check(model, folder)
+        return model
     except ModelError as error:
         log.error("model %s is not fit to serve: %s", pointer.digest, error)
         return None

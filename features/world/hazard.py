@@ -177,7 +177,7 @@ def _early(known: _Known) -> Floats:
     """Return the risk of running out of money before the next round."""
     runway = known("runway_months")
     alone = (runway < 9.0) & (known("institutional_investor") == 0.0)
-    return -0.75 * np.log((runway + 1.0) / 11.0) + 0.8 * alone
+    return np.asarray(-0.75 * np.log((runway + 1.0) / 11.0) + 0.8 * alone)
 
 
 def _late(known: _Known) -> Floats:

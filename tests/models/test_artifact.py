@@ -62,6 +62,20 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(copy: Path) -> None:
         verify(copy)
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": 3}', "not json"])
+def test_a_manifest_that_is_none_is_refused(copy: Path, text: str) -> None:
+    (copy / MANIFEST).write_text(text)
+    with pytest.raises(ModelError, match=r"manifest\.json must be"):
+        verify(copy)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(copy: Path) -> None:
+    (copy / "card.json").unlink()
+    (copy / "card.json").mkdir()
+    with pytest.raises(ModelError, match=r"card\.json"):
+        verify(copy)
+
+
 def test_a_folder_without_a_manifest_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"manifest\.json"):
         read(tmp_path)

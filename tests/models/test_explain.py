@@ -85,10 +85,10 @@ def test_parts_that_miss_the_price_are_an_error_and_no_quote(
 def test_a_floored_price_shows_the_floor_as_its_own_line(
     model: HazardModel, projects: list[dict[str, Any]]
 ) -> None:
-    dear = replace(POLICY, spread_floor_bps=2500.0)
+    dear = replace(POLICY, spread_floor_bps=90_000.0, spread_cap_bps=None)
     body = Pricer(model, dear).quote(projects[0], LOANS[0]).document()
     lines = {line["name"]: line["bps"] for line in body["explanation"]["lines"]}
-    assert body["spread_bps"] == "2500.00"
+    assert body["spread_bps"] == "90000.00"
     assert Decimal(lines["floor_cap"]) > 0
     assert {"name": "floor_cap", "bps": lines["floor_cap"]} in body["waterfall"]
 

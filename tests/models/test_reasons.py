@@ -52,8 +52,8 @@ def test_a_ratio_is_said_in_percent() -> None:
 def test_a_missing_value_names_the_source_that_could_tell() -> None:
     missing = why(Kind.NUMBER, None, float("nan"))
     assert missing.code == "runway.missing"
-    assert "is not known (source: Patent office)" in missing.text("en", "EUR")
-    assert "未知（来源：专利局）" in missing.text("zh", "EUR")
+    assert "Runway: not known (source: Patent office), adds" in missing.text("en", "EUR")
+    assert "资金可用月数：未知（来源：专利局），" in missing.text("zh", "EUR")
 
 
 def test_a_level_the_model_has_not_met_is_said_to_be_unknown_to_it() -> None:
