@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from models.reasons import MOST, Reason, reason
 from models.tables import Reading
 from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
-from pricing.instrument import Instrument, Price
+from pricing.instrument import Instrument
 from pricing.path import path_weights
 
 RESIDUE_BPS = 1e-6
@@ -88,26 +88,27 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
 
 
 def explain(
-    model: HazardModel, parts: Parts, price: Price, project: Mapping[str, object], x: Floats
+    model: HazardModel,
+    parts: Parts,
+    waterfall: Sequence[tuple[str, int]],
+    project: Mapping[str, object],
+    x: Floats,
 ) -> Explanation:
     """Round the parts so that they sum to the quoted spread, and name the reasons.
 
     Args:
         model: whose columns and peers the parts speak of.
         parts: from `attribute`.
-        price: whose clipped spread is the total.
+        waterfall: its lines in 0.01 bp; those above funding sum to the quoted spread.
         project: the values as the caller gave them, with those taken from the terms.
         x: (columns,) the encoded values.
     """
-    exact = [
-        parts.base_bps,
-        *parts.columns_bps,
-        parts.macro_bps,
-        price.clipped_spread_bps - price.spread_bps,
-    ]
-    rest = price.clipped_spread_bps - math.fsum(exact)  # what the quadrature left
-    rounded = largest_remainder([*exact, rest], price.clipped_spread_bps)
-    base, *columns, macro, clip, rounding = rounded
+    exact = [parts.base_bps, *parts.columns_bps, parts.macro_bps]
+    clip = dict(waterfall)["floor_cap"]
+    total = sum(part for name, part in waterfall if name != "ftp")
+    unclipped_bps = (total - clip) / 100
+    rest = unclipped_bps - math.fsum(exact)  # the figure's rounding, and what the quadrature left
+    base, *columns, macro, rounding = largest_remainder([*exact, rest], unclipped_bps)
     pairs = zip(model.column_set.columns, columns, strict=True)
     items = [Item(column, project.get(column.name), part) for column, part in pairs]
     return Explanation(
@@ -115,7 +116,7 @@ def explain(
         base=base,
         items=tuple(sorted(items, key=lambda item: -abs(item.hundredths))),
         lines=(("macro", macro), ("floor_cap", clip), ("rounding", rounding)),
-        total=sum(rounded),
+        total=total,
         reasons=_reasons(model, items, x),
     )
 

@@ -135,8 +135,7 @@ class Boxes(NamedTuple):
     first: NDArray[np.int32]  # (conditions,) lowest bin that passes
     last: NDArray[np.int32]  # (conditions,) highest bin that passes
     missing: NDArray[np.bool_]  # (conditions,) whether a missing value passes
-    since: NDArray[np.int32]  # (conditions,) begin of the condition's leaf
-    until: NDArray[np.int32]  # (conditions,) end of the condition's leaf
+    leaf: NDArray[np.int32]  # (conditions,) whose condition it is
     value: Floats  # (leaves,)
     begin: NDArray[np.int64]  # (leaves,) row * (K + 1) + first age bucket
     end: NDArray[np.int64]  # (leaves,) row * (K + 1) + last age bucket + 1
@@ -174,19 +173,16 @@ def boxes(bags: Sequence[Bag | None], *, columns: int, absent: Sequence[float]) 
     ]
     width = buckets + 1
     depth = np.array([len(leaf.conditions) for leaf, _, _ in placed], np.int64)
-    begin = np.array([row * width + leaf.age_from for leaf, _, row in placed], np.int64)
-    end = np.array([row * width + leaf.age_to for leaf, _, row in placed], np.int64)
     return Boxes(
         start=np.concatenate([[0], np.cumsum(depth)]),
         column=np.array([column for column, _ in conditions], np.int32),
         first=np.array([_bin(cuts[c], at.low) for c, at in conditions], np.int32),
         last=np.array([_bin(cuts[c], at.high) - 1 for c, at in conditions], np.int32),
         missing=np.array([at.missing for _, at in conditions], np.bool_),
-        since=np.repeat(begin, depth).astype(np.int32),
-        until=np.repeat(end, depth).astype(np.int32),
+        leaf=np.repeat(np.arange(len(placed), dtype=np.int32), depth),
         value=np.array([value for _, value, _ in placed], np.float64),
-        begin=begin,
-        end=end,
+        begin=np.array([row * width + leaf.age_from for leaf, _, row in placed], np.int64),
+        end=np.array([row * width + leaf.age_to for leaf, _, row in placed], np.int64),
         thresholds=np.concatenate([np.empty(0), *cuts]),
         offset=np.cumsum([0, *(len(cut) for cut in cuts)], dtype=np.int64),
         baseline=np.array(

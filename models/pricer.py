@@ -49,8 +49,9 @@ class Pricer:
         price = loan.price(reading.margins + self.model.overlay)
         parts = attribute(self.model, reading, loan)
         known = {**project, **_from_terms(self.model, terms)}
-        told = explain(self.model, parts, price, known, x)
-        return Quote(price, _waterfall(price), told, self.model, self.policy)
+        waterfall = _waterfall(price)
+        told = explain(self.model, parts, waterfall, known, x)
+        return Quote(price, waterfall, told, self.model, self.policy)
 
 
 @dataclass(frozen=True)

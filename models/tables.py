@@ -40,7 +40,7 @@ class Reading:
     """One project seen by the trees: its margins, and what its columns contribute to them."""
 
     tables: Tables
-    cells: Ints  # (conditions,) where in the tables each condition's value stands
+    shift: Longs  # (leaves,) from the number of a condition to its value in the tables
     margins: Floats  # (rows, K)
 
     def contributions(self, weights: Floats) -> Floats:
@@ -52,7 +52,7 @@ class Reading:
         Returns:
             (columns,); their sum is sum(weights * (margins - base)).
         """
-        return self.tables.contributions(self.cells, weights)
+        return self.tables.contributions(self.shift, weights)
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,19 @@ class Tables:
             x: (columns,) encoded, NaN where missing.
         """
         rows, buckets = self.boxes.shape
-        cells = np.empty(len(self.boxes.column), np.int32)
+        shift = np.empty(len(self.boxes.value), np.int64)
         steps = np.zeros(rows * (buckets + 1))
-        _read(x, self.boxes, self.row_of, cells, steps)
+        _read(x, self.boxes, self.row_of, shift, steps)
         margins = np.cumsum(steps.reshape(rows, -1), axis=1)[:, :-1] + self.boxes.baseline
-        return Reading(self, cells, margins)
+        return Reading(self, shift, margins)
 
-    def contributions(self, cells: Ints, weights: Floats) -> Floats:
+    def contributions(self, shift: Longs, weights: Floats) -> Floats:
         """Return the columns' Shapley values of sum(weights * margins); see `Reading`."""
         rows, buckets = self.boxes.shape
         upto = np.zeros((rows, buckets + 1))
         np.cumsum(weights, axis=1, out=upto[:, 1:])
         phi = np.zeros(self.columns)
-        _attribute(cells, upto.ravel(), self.boxes, self.cells, phi)
+        _attribute(shift, upto.ravel(), self.boxes, self.cells, phi)
         return phi
 
     def margins(self, x: Floats) -> Floats:
@@ -207,7 +207,7 @@ def _fill(
 
 
 @njit(cache=True)
-def _read(x: Floats, boxes: Boxes, row_of: Longs, cells: Ints, steps: Floats) -> None:
+def _read(x: Floats, boxes: Boxes, row_of: Longs, shift: Longs, steps: Floats) -> None:
     """Note every leaf's table row, and add the leaves that hold to the ages they hold in."""
     holds = np.empty(len(boxes.column), np.int32)
     bins = np.empty(len(x), np.int32)
@@ -218,20 +218,20 @@ def _read(x: Floats, boxes: Boxes, row_of: Longs, cells: Ints, steps: Floats) ->
         pattern = _pattern(leaf, boxes, holds)
         start = boxes.start[leaf]
         d = boxes.start[leaf + 1] - start
-        for i in range(d):
-            cells[start + i] = row_of[leaf] + pattern * d + i
+        shift[leaf] = row_of[leaf] + pattern * d - start
         if pattern == (1 << d) - 1:
             steps[boxes.begin[leaf]] += boxes.value[leaf]
             steps[boxes.end[leaf]] -= boxes.value[leaf]
 
 
 @njit(cache=True)
-def _attribute(at: Ints, upto: Floats, boxes: Boxes, cells: Floats, phi: Floats) -> None:
+def _attribute(shift: Longs, upto: Floats, boxes: Boxes, cells: Floats, phi: Floats) -> None:
     """Add up the table rows, each weighted by the ages in which its leaf holds."""
+    weight = upto[boxes.end] - upto[boxes.begin]  # (leaves,)
     lanes = np.zeros((4, len(phi)))  # four sums side by side: none waits for the last one
-    for i in range(len(at)):
-        weight = upto[boxes.until[i]] - upto[boxes.since[i]]
-        lanes[i & 3, boxes.column[i]] += weight * cells[at[i]]
+    for i in range(len(boxes.column)):
+        leaf = boxes.leaf[i]
+        lanes[i & 3, boxes.column[i]] += weight[leaf] * cells[shift[leaf] + i]
     phi += lanes.sum(axis=0)
 
 
