@@ -67,19 +67,20 @@ class Book:
     def as_known(self, month: int) -> Book:
         """Return the book as it was known at the beginning of a month.
 
-        Events that were not known before the month are censored: those loans looked alive. Loans
-        without one full month at risk before it are left out.
+        Events that were not known before the month are censored: those loans looked alive. Losses
+        not yet known are missing. Loans without one full month at risk before it are left out.
         """
         last = month - 1  # the last month that had been fully seen
         seen = (self.event != CENSORED) & (self.event_known <= last)
         followed = np.where(self.event == CENSORED, self.originated + self.age_months, last)
         age = np.minimum(followed, last) - self.originated
+        lost = self.originated + self.age_months + self.column_set.outcome.loss_months
         known = replace(
             self,
             age_months=np.where(seen, self.age_months, age),
             event=np.where(seen, self.event, CENSORED).astype(np.int8),
             event_known=np.where(seen, self.event_known, np.minimum(followed, last)),
-            lgd=np.where(seen, self.lgd, np.nan),
+            lgd=np.where(seen & (lost <= last), self.lgd, np.nan),
         )
         return known.take(known.age_months >= 1)
 

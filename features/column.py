@@ -99,6 +99,7 @@ class Outcome:
     known_date: str | None = None  # when the event became known; absent: on the event date
     exposure: str | None = None  # > 0; with the loss, of defaults
     loss: str | None = None  # from 0 to the exposure; loss / exposure is the loss given default
+    loss_months: int = 0  # from the default until its loss is known
     weight: str | None = None
     keep: str | None = None  # rows to use
     loan: str | None = None  # names a loan; a file that holds one twice is refused

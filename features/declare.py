@@ -66,6 +66,7 @@ def _outcome(section: Section) -> Outcome:
         known_date=section.sql("known_date"),
         exposure=section.sql("exposure"),
         loss=section.sql("loss"),
+        loss_months=section.whole("loss_months", usual.loss_months),
         weight=section.sql("weight"),
         keep=section.sql("keep"),
         loan=section.sql("loan"),

@@ -119,6 +119,14 @@ class Section:
             self.refuse(key, expected, repr(value))
         return low, high
 
+    def whole(self, key: str, default: int) -> int:
+        """Return a whole number of at least 0."""
+        value = self._take(key, "a whole number", default)
+        if type(value) is int and value >= 0:
+            return value
+        self.refuse(key, "a whole number of at least 0", repr(value))
+        return default
+
     def months(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
         """Return months that begin with 0 and increase."""
         value = self._take(key, "months", list(default))

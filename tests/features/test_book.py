@@ -163,3 +163,14 @@ def test_a_set_without_weights_weighs_all_loans_alike(tmp_path: Path) -> None:
     declared = load(TOML)
     unweighted = replace(declared, outcome=replace(declared.outcome, weight=None))
     assert set(read_book(parquet, unweighted).weight) == {1.0}
+
+
+def test_a_loss_is_not_known_before_its_workout_is_over(tmp_path: Path) -> None:
+    book = loans(tmp_path, ("2020-01-01", "D", "2020-06-01", None))
+    slow = replace(book.column_set, outcome=replace(book.column_set.outcome, loss_months=12))
+    book = replace(book, column_set=slow)
+    before = book.as_known(month_of(date(2021, 6, 1)))
+    after = book.as_known(month_of(date(2021, 7, 1)))
+    assert before.event.tolist() == after.event.tolist() == [DEFAULTED]
+    assert np.isnan(before.lgd).all()
+    assert after.lgd.tolist() == [0.25]  # 50 lost of 200
