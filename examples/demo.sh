@@ -2,10 +2,10 @@
 # From nothing to three explained quotes over HTTP, in the open: every command it runs, it prints.
 #   PORT=3000       where to serve; the next free one is taken if it is busy
 #   ONCE=1          stop the server at the end
-#   PROJECTS=20000  how many simulated projects to learn from
+#   PROJECTS=60000  how many simulated projects to learn from
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-PY=${PY:-.venv/bin/python} PORT=${PORT:-3000} PROJECTS=${PROJECTS:-20000}
+PY=${PY:-.venv/bin/python} PORT=${PORT:-3000} PROJECTS=${PROJECTS:-60000}
 export SEEDRATE_VAR=var
 unset SEEDRATE_TRACKING_URI SEEDRATE_POLICY # the demo stays in var/, whatever else is configured
 log=var/server.log server=
@@ -49,7 +49,7 @@ say "1/4  Learn from $PROJECTS simulated projects (about two minutes)"
 run "$PY" -m training fit --projects "$PROJECTS"
 
 say "2/4  Let the new version serve, if it passes"
-run "$PY" -m training promote
+run "$PY" -m training promote --reason "first quotes"
 
 say "3/4  Serve it (log: $log)"
 printf '\033[2m$ %s -m serving start --port %s &\033[0m\n' "$PY" "$free"

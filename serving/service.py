@@ -1,7 +1,7 @@
 """The BentoML service: a process, its tuning, and one endpoint for BentoML's own client.
 
 The only file that imports bentoml. Every request meets our gate first (serving/gate.py), which
-answers our addresses itself and leaves two to BentoML: docs/decisions/bentoml.md.
+answers our addresses itself and leaves two to BentoML: docs/decisions/0010-inside-bentoml.md.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a small model of 3,000 simulated projects; read it, never write to it."""
+    """Return the folder of a small model of simulated projects; read it, never write to it."""
     from features.book import read_book
     from features.sets import load
     from features.simulate import write

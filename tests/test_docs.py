@@ -26,8 +26,8 @@ def known_commands() -> dict[str, dict[str, set[str]]]:
 
 def options_of(module: str) -> dict[str, set[str]]:
     """Return subcommand -> the options it takes."""
-    cli: typer.Typer = importlib.import_module(f"{module}.__main__").cli
-    group = get_command(cli)
+    parts = vars(importlib.import_module(f"{module}.__main__")).values()
+    group = get_command(next(part for part in parts if isinstance(part, typer.Typer)))
     return {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in group.commands.items()  # type: ignore[attr-defined]  # a click group

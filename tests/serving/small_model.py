@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import lightgbm
@@ -11,14 +12,17 @@ from numpy.typing import NDArray
 from features.column import Kind
 from features.encode import Encoder
 from features.sets import load
-from models import artifact
+from models import artifact, golden
 from models.copies import Pointer
 from models.leaves import Bag
+from pricing import policy
+from pricing.schedule import Terms
 
 Floats = NDArray[np.float64]
 COLUMN_SET = load("early_stage")
 BUCKETS = len(COLUMN_SET.age_edges_months) - 1
 ROWS = 3000
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def write(models: Path, *, seed: int = 7) -> Path:
@@ -42,7 +46,7 @@ def _write(folder: Path, seed: int) -> str:
     )
     x = np.column_stack([_values(column.name, rng) for column in COLUMN_SET.columns])
     x[rng.random(x.shape) < 0.1] = np.nan
-    return artifact.write(
+    artifact.write(
         folder,
         card={"name": "seedrate", "family": "small"},
         column_set=COLUMN_SET,
@@ -56,6 +60,11 @@ def _write(folder: Path, seed: int) -> str:
         background=x[:300],
         background_weight=np.ones(300),
     )
+    asked = json.loads((EXAMPLES / "good.json").read_text("utf-8"))
+    terms = {name: value for name, value in asked["instrument"].items() if name != "kind"}
+    vectors = [(asked["project"], Terms(**terms))]
+    rules = policy.text(currency=COLUMN_SET.currency)
+    return golden.add(folder, artifact.read(folder), vectors, rules)
 
 
 def _values(name: str, rng: np.random.Generator) -> Floats:
