@@ -10,6 +10,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PORT ?= 3000
+MINUTES ?= 10
 
 # One thread a process: the processes themselves use the cores.
 export OMP_NUM_THREADS := 1
@@ -36,6 +37,15 @@ lint: $(READY) ## ruff, its formatter, mypy --strict
 	@$(VENV)/bin/mypy
 
 check: lint test ## what a change must pass: lint, then test
+
+bench: $(READY) ## accuracy, explanation and throughput, side by side: 15 minutes; needs wrk
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk"; exit 1; }
+	@$(PY) -m benchmarks.accuracy
+	@$(PY) -m benchmarks.explanation
+	@$(PY) -m benchmarks.throughput
+
+soak: $(READY) ## a steady load on a server of its own, MINUTES=10
+	@$(PY) -m benchmarks.soak $(MINUTES)
 
 lock: $(READY) ## resolve pyproject.toml into requirements.lock and serving/requirements.txt
 	@$(PY) deploy/lock.py

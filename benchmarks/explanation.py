@@ -1,11 +1,14 @@
 """One explained price: how long it takes, against `pred_contrib`, and how exactly it adds up.
 
-python -m benchmarks.explanation var/models/<digest>
+python -m benchmarks.explanation [FOLDER]
+
+The folder of a model, as in var/models; by default the champion's.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from features.project import faults
 from models.artifact import read
+from models.copies import Pointer
 from models.explain import attribute
 from models.hazard import CAUSES, HazardModel
 from models.pricer import Pricer
@@ -59,6 +63,14 @@ def main(folder: Path) -> None:
     theirs = median_ms(lambda i: contributions_by_lightgbm(boosters, rows[i], buckets), 20)
     print(f"the same contributions by pred_contrib at every age: median {theirs:.1f} ms")
     print(f"ratio: {theirs / ours:.0f} x")
+
+
+def champions(var: Path) -> Path:
+    """Return the folder of the last champion that was pulled."""
+    pointer = Pointer.read(var / "models")
+    if pointer is None:
+        sys.exit("there is no champion in var/models: make demo")
+    return var / "models" / pointer.digest
 
 
 def some_terms(rng: np.random.Generator, model: HazardModel) -> Terms:
@@ -110,4 +122,8 @@ def median_ms(call: Callable[[int], object], times: int) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(
+        Path(sys.argv[1])
+        if len(sys.argv) > 1
+        else champions(Path(os.environ.get("SEEDRATE_VAR", "var")))
+    )

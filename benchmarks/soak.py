@@ -131,14 +131,19 @@ def moved(value: Any, kind: Kind, dice: random.Random) -> Any:
     return value
 
 
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def server(
     environment: Mapping[str, str], folder: Path
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run a server on a free port of this machine, for as long as the block lasts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (folder / "server.log").open("wb") as log:
         command = [sys.executable, "-m", "serving", "start", "--port", str(port)]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -46,7 +46,7 @@ free=$(free_port "$PORT")
 url=http://127.0.0.1:$free
 
 say "1/4  Learn from $PROJECTS simulated projects (about two minutes)"
-run "$PY" -m training fit --projects "$PROJECTS"
+run "$PY" -m training fit --projects "$PROJECTS" --depth 3
 
 say "2/4  Let the new version serve, if it passes"
 run "$PY" -m training promote --reason "first quotes"

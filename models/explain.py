@@ -15,6 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,8 +42,7 @@ class Parts:
     residue_bps: float
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """What one column adds to the figure, in 0.01 bp."""
 
     column: Column

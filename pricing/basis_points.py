@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,15 +30,16 @@ def largest_remainder(parts_bps: Sequence[float] | Floats, total_bps: float) -> 
     >>> largest_remainder([0.333, 0.333, 0.334], 1.0)
     [33, 33, 34]
     """
-    hundredths = 100 * np.asarray(parts_bps, np.float64)
-    gap_bps = total_bps - float(hundredths.sum()) / 100
+    hundredths = [100 * float(part) for part in parts_bps]
+    gap_bps = total_bps - math.fsum(hundredths) / 100
     if not abs(gap_bps) <= SLACK_BPS:
         raise InputError.of("parts_bps", f"parts of {total_bps=}", f"a gap of {gap_bps} bp")
-    floors = np.floor(hundredths)
-    whole = floors.astype(np.int64)
-    missing = round(100 * total_bps) - int(whole.sum())
-    whole[np.argsort(floors - hundredths, kind="stable")[:missing]] += 1
-    return [int(part) for part in whole]
+    whole = [math.floor(part) for part in hundredths]
+    missing = round(100 * total_bps) - sum(whole)
+    lost = [floor - part for floor, part in zip(whole, hundredths, strict=True)]
+    for at in sorted(range(len(whole)), key=lost.__getitem__)[:missing]:
+        whole[at] += 1
+    return whole
 
 
 def text(hundredths: int) -> str:
@@ -46,5 +48,4 @@ def text(hundredths: int) -> str:
     >>> text(-1240), text(5), text(-5)
     ('-12.40', '0.05', '-0.05')
     """
-    sign = "-" if hundredths < 0 else ""
-    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
+    return f"{hundredths / 100:.2f}"  # exact: two decimals of a whole number below 2^53

@@ -30,6 +30,17 @@ IN_WORKERS = {
 }
 
 
+TUNED: dict[str, Any] = {
+    "workers": 1,  # one process writes the journal
+    "threads": 1,
+    "traffic": {"timeout": 15},  # BentoML keeps a timer that long a request; ours is shorter
+    "http": {"host": "127.0.0.1", "port": 3000},
+    "metrics": {"enabled": False},  # GET /metrics is ours; theirs label raw paths
+    "logging": {"access": {"enabled": False}},
+    "tracing": {"excluded_urls": ".*"},
+}
+
+
 @cache
 def server() -> Server:
     """Return the parts of this process, from its environment; made when first asked for."""
@@ -43,16 +54,7 @@ def gate(app: ASGIApp) -> Gate:
     return server().gate(behind=app)
 
 
-@bentoml.service(
-    name="seedrate",
-    workers=1,  # one process writes the journal
-    threads=1,
-    traffic={"timeout": 15},  # BentoML keeps a timer that long for every request; ours is shorter
-    http={"host": "127.0.0.1", "port": 3000},
-    metrics={"enabled": False},  # GET /metrics is ours; theirs label raw paths
-    logging={"access": {"enabled": False}},
-    tracing={"excluded_urls": ".*"},
-)
+@bentoml.service(name="seedrate", **TUNED)
 class Seedrate:
     """Prices early-stage loans and explains each price in basis points."""
 

@@ -15,8 +15,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"pricing", "features", "models"},
 }
 ROOMS: dict[str, set[str]] = {
-    "bentoml": {"serving/service.py"},
-    "mlflow": {"training/track.py", "models/registry.py"},
+    "bentoml": {"serving/service.py", "benchmarks/echo.py"},
+    "mlflow": {"training/track.py", "models/registry.py", "benchmarks/throughput.py"},
 }
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 CODE_IN_DATA = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

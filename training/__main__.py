@@ -95,6 +95,10 @@ def fit(
     projects: Annotated[
         int | None, typer.Option(min=1000, help="To simulate, where there is no --data.")
     ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(min=1, max=6, help="Of the trees; 3 or 5, what ranks better, if not given."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of LightGBM.")] = 1,
 ) -> None:
     """Fit a model, judge it out of time, draw its curves, record and register it.
@@ -128,6 +132,7 @@ def fit(
             labels=known[labels],
             seed=seed,
             quick=quick,
+            depth=depth,
             threads=threads,
         )
         with tempfile.TemporaryDirectory() as folder:

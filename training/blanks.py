@@ -33,7 +33,7 @@ class Blanks:
 
     @classmethod
     def of(cls, column_set: ColumnSet, *, cell_share: float, source_share: float) -> Blanks:
-        """Return the blanks of a set: what must be given, or is of the terms, never goes missing."""
+        """Return the blanks of a set: what must be given, or is a term, never goes missing."""
         optional = [i for i, c in enumerate(column_set.columns) if c.optional and c.terms is None]
         sources = (
             tuple(i for i in optional if column_set.columns[i].source == source)

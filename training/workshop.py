@@ -37,17 +37,21 @@ class Order:
     labels: Labels
     seed: int
     quick: bool
+    depth: int | None  # of the trees of default; None lets the fit choose
     threads: int
 
     def options(self, name: str) -> Options:
         """Return the options of the fit."""
         chosen = Options(name=name, seed=self.seed, threads=self.threads, labels=self.labels)
+        if self.depth is not None:
+            deep = replace(chosen.default, depth=self.depth)
+            chosen = replace(chosen, default=deep, depths=(self.depth,))
         if not self.quick:
             return chosen
         return replace(
             chosen,
             default=replace(chosen.default, members=2, rounds=60),
-            depths=(4,),
+            depths=(self.depth or 4,),
             exit=replace(chosen.exit, members=1, rounds=30),
             lgd=replace(chosen.lgd, members=1, rounds=20),
             background=2000,
