@@ -161,8 +161,8 @@ def loaded(url: str, asked: Sequence[bytes], seconds: int, folder: Path) -> Load
     broken = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     return Load(
         per_second=float(found(r"Requests/sec:\s+([\d.]+)", said)),
-        p50=found(r"50%\s+(\S+)", said),
-        p99=found(r"99%\s+(\S+)", said),
+        p50=found(r"\n\s+50%\s+(\S+)", said),
+        p99=found(r"\n\s+99%\s+(\S+)", said),
         errors=int(wrong[1] if wrong else 0) + sum(map(int, broken.groups() if broken else ())),
     )
 
