@@ -29,7 +29,7 @@ demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it
 	@PY=$(PY) PORT=$(PORT) examples/demo.sh
 
 test: $(READY) ## run every test, on all cores
-	@$(PY) -m pytest -n auto --dist worksteal -q
+	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 
 lint: $(READY) ## ruff, its formatter, mypy --strict
 	@$(VENV)/bin/ruff check .

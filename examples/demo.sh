@@ -12,7 +12,8 @@ log=var/server.log server=
 mkdir -p var
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+show() { printf '\033[2m$ %s\033[0m\n' "$*"; }
+run() { show "$(printf ' %q' "$@" | cut -c2-)"; "$@"; }
 
 finish() {
     trap - EXIT INT TERM
@@ -41,24 +42,32 @@ answers() {
     "$PY" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)' "$1" 2>/dev/null
 }
 
-free=$(free_port "$PORT")
-[ "$free" = "$PORT" ] || echo "Port $PORT is busy; serving on $free."
-url=http://127.0.0.1:$free
+start_server() { # fails if somebody took the port in between
+    local port
+    port=$(free_port "$PORT") || exit 1
+    [ "$port" = "$PORT" ] || echo "Port $PORT is busy; taking $port."
+    url=http://127.0.0.1:$port
+    show "$PY -m serving start --port $port &"
+    "$PY" -m serving start --port "$port" >"$log" 2>&1 &
+    server=$!
+    until answers "$url/readyz"; do
+        if ! kill -0 "$server" 2>/dev/null; then
+            server=
+            grep -q 'Could not bind' "$log" && return 1
+            tail -20 "$log"; echo "The server ended; see $log." >&2; exit 1
+        fi
+        sleep 0.5
+    done
+}
 
-say "1/4  Learn from $PROJECTS simulated projects (about two minutes)"
+say "1/4  Learn from $PROJECTS simulated projects (about a minute)"
 run "$PY" -m training fit --projects "$PROJECTS" --depth 3
 
 say "2/4  Let the new version serve, if it passes"
 run "$PY" -m training promote --reason "first quotes"
 
 say "3/4  Serve it (log: $log)"
-printf '\033[2m$ %s -m serving start --port %s &\033[0m\n' "$PY" "$free"
-"$PY" -m serving start --port "$free" >"$log" 2>&1 &
-server=$!
-until answers "$url/readyz"; do
-    kill -0 "$server" 2>/dev/null || { tail -20 "$log"; echo "The server ended; see $log." >&2; exit 1; }
-    sleep 0.5
-done
+start_server || start_server || start_server || exit 1
 
 say "4/4  Ask for three quotes: a good project, a poor one, one with missing sources"
 run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/missing_sources.json

@@ -11,6 +11,9 @@ from pathlib import Path
 COMMAND = re.compile(r"(?:^|\s|`)(?:\S*/)?python -m (training|serving)\b([^`#\n]*)")
 MAKE = re.compile(r"(?:^|`)make ([a-z]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH = re.compile(
+    r"`((?:pricing|features|models|training|serving|tests|benchmarks|examples|docs|deploy)/[\w./-]*)`"
+)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -86,6 +89,12 @@ def broken_links(root: Path) -> list[str]:
             elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
                 found.append(f"{page}: {link}")
     return found
+
+
+def broken_paths(root: Path) -> list[str]:
+    """Return the files and folders of ours that pages name in code and that do not exist."""
+    named = ((page, path) for page, text in pages(root).items() for path in PATH.findall(text))
+    return [f"{page}: {path}" for page, path in named if not (root / path).exists()]
 
 
 def anchors(text: str) -> set[str]:

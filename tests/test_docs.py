@@ -47,6 +47,10 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     assert prose.broken_links(ROOT) == []
 
 
+def test_every_file_that_a_page_names_exists() -> None:
+    assert prose.broken_paths(ROOT) == []
+
+
 @pytest.mark.parametrize(
     ("text", "breach"),
     [
@@ -63,6 +67,8 @@ def test_a_wrong_command_would_be_noticed(tmp_path: Path, text: str, breach: str
 def test_a_wrong_link_or_target_would_be_noticed(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("test: ## run\n")
     (tmp_path / "README.md").write_text("# One\n`make fly` [a](b.md) [c](#two) [d](#one)")
+    (tmp_path / "CHANGELOG.md").write_text("`pricing/fly.py`")
+    assert prose.broken_paths(tmp_path) == ["CHANGELOG.md: pricing/fly.py"]
     assert prose.broken_targets(tmp_path) == ["README.md: make fly"]
     assert prose.broken_links(tmp_path) == ["README.md: b.md", "README.md: #two"]
 
