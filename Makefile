@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint bench soak lock picture clean
+.PHONY: help demo test check lint bench soak bento lock picture clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -46,6 +46,10 @@ bench: $(READY) ## accuracy, explanation and throughput, side by side: 15 minute
 
 soak: $(READY) ## a steady load on a server of its own, MINUTES=10
 	@$(PY) -m benchmarks.soak $(MINUTES)
+
+bento: $(READY) ## pack what a server needs, as `bentoml build` does, into var/bentoml
+	@mkdir -p var/bentoml
+	@BENTOML_HOME=var/bentoml $(PY) -m bentoml build -o tag
 
 lock: $(READY) ## resolve pyproject.toml into requirements.lock and serving/requirements.txt
 	@$(PY) deploy/lock.py
