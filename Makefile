@@ -55,7 +55,7 @@ lock: $(READY) ## resolve pyproject.toml into requirements.lock and serving/requ
 	@$(PY) deploy/lock.py
 
 picture: $(READY) ## draw docs/quote.svg from the model of the last demo
-	@$(PY) -m serving quote examples/good.json --json | $(PY) -m docs.picture
+	@$(PY) -m serving quote examples/poor.json --json | $(PY) -m docs.picture
 
 clean: ## remove what tools leave; the environment and var/ stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
