@@ -1,0 +1,325 @@
+"""The equity stake of a venture or guidance fund, priced off the curve that prices the loans."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing import valuation
+from pricing.errors import Fault, InputError, ModelError
+from pricing.instrument import Line
+from pricing.survival import DEFAULT, EXIT, Curves, as_ages, as_margins, curves
+from pricing.valuation import Stage
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+HORIZONS = (12, 36, 60)  # months at which the probability of default is published
+LONGEST_HORIZON = 600  # months
+
+ABOVE_ZERO = ("a number above 0", math.ulp(0.0), math.inf)
+NOT_NEGATIVE = ("a number of at least 0", 0.0, math.inf)
+PART = ("a share in (0, 1]", math.ulp(0.0), 1.0)
+SHARE = ("a share in [0, 1]", 0.0, 1.0)
+RETURN = ("an annual rate in [0, 10]", 0.0, 10.0)
+NUMBERS = {
+    "amount": ABOVE_ZERO,
+    "ownership": PART,
+    "exit_value": ABOVE_ZERO,
+    "discount_rate": RETURN,
+    "retention": PART,
+    "concession_share": SHARE,
+    "concession_hurdle": RETURN,
+}
+NUMBERS_OF_SCENARIOS = {
+    "success": NOT_NEGATIVE,
+    "survival": NOT_NEGATIVE,
+    "failure": NOT_NEGATIVE,
+    "success_share": SHARE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """Values of the whole firm at the exit, for the First Chicago method."""
+
+    success: float
+    survival: float  # sideways: the firm lives, and no more
+    failure: float
+    success_share: float  # of the probability that the firm survives
+
+
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """What is bought, and what is hoped for. Every fault is raised at once.
+
+    The fund bears its share of the stages still to be paid for. What later rounds will pay for is
+    no stage: it shows in `retention`, and listing it as well would count it twice.
+
+    Of its gain over `amount (1 + concession_hurdle)^years` a guidance fund may cede a share to the
+    other investors. A share of 1 is their right to buy the stake back at that price.
+
+    >>> Equity(1e6, 0.1, 60, exit_value=5e7, discount_rate=0.12).kind
+    'equity'
+    """
+
+    kind: ClassVar[str] = "equity"
+    amount: float  # the investment, in currency
+    ownership: float  # share of the firm that it buys
+    horizon_months: int  # to the exit
+    exit_value: float  # of the whole firm if every stage succeeds and it survives
+    discount_rate: float  # annual
+    stages: tuple[Stage, ...] = ()  # still to be paid for, by month
+    retention: float = 1.0  # share of the stake left at the exit, after later rounds
+    concession_share: float = 0.0
+    concession_hurdle: float = 0.0  # annual
+    scenarios: Scenarios | None = None
+    vc_target_return: float | None = None  # annual
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if faults := [*_faults(self)]:
+            raise InputError(faults)
+
+    def stake(self, firm_value: float) -> float:
+        """Return what the stake brings when the firm is sold, before any concession."""
+        return self.ownership * self.retention * firm_value
+
+    def ceded(self, firm_value: float) -> float:
+        """Return what of that goes to the other investors: share · max(stake - hurdle, 0)."""
+        due = self.amount * (1 + self.concession_hurdle) ** (self.horizon_months / 12)
+        return self.concession_share * max(self.stake(firm_value) - float(due), 0.0)
+
+    def kept(self, firm_value: float) -> float:
+        """Return what the fund is left with."""
+        return self.stake(firm_value) - self.ceded(firm_value)
+
+
+@dataclass(frozen=True, eq=False)
+class EquityPrice:
+    """What a stake is worth, and of what that is made."""
+
+    value_bps: float  # the figure that is explained
+    waterfall: tuple[Line, ...]  # bp of the investment; adds up to the value
+    details: Mapping[str, float]  # the methods side by side
+    pd: Mapping[str, float]  # probability of default by month "12", "36", "60", "lifetime"
+    curves: Curves  # month by month to the exit, without early repayment
+
+
+@dataclass(frozen=True, eq=False)
+class EquityStake:
+    """A stake as a function of a project's margins by age.
+
+    A firm that repays its loan early has not failed, so survival follows from row DEFAULT alone:
+
+        S(t) = exp(-Σ_k months of t in bucket k · exp(margin_k))
+        worth = kept(exit) P_n S(T) D(T) - ownership Σ_i cost_i P_{i-1} S(t_i) D(t_i)
+        value = 1e4 (worth - amount) / amount
+
+    with P the technical success so far and D(t) = (1+r)^(-t/12). A value of 0 bp is a fair deal.
+    What the fund keeps of a success does not depend on the margins, so there are no kinks.
+
+    Source: `valuation.rnpv`, with the survival of the firm beside the success of each stage.
+    """
+
+    terms: Equity
+    edges: Sequence[int] | Ints  # (K + 1,) months
+    figure: ClassVar[str] = "value_bps"
+    _ages: Ints = field(init=False, repr=False)
+    _months: Floats = field(init=False, repr=False)  # (K, J) in bucket k until flow j
+    _flows: Floats = field(init=False, repr=False)  # (J,) bp if the firm lives; exit is last
+
+    def __post_init__(self) -> None:
+        """Lay out the flows once for all margins."""
+        ages = as_ages(self.edges)
+        terms = self.terms
+        if terms.horizon_months > ages[-1]:
+            expected = f"at most {ages[-1]}, the last age the model knows"
+            raise InputError.of("instrument.horizon_months", expected, terms.horizon_months)
+        at = np.array([*(stage.month for stage in terms.stages), terms.horizon_months])  # (J,)
+        months = np.clip(at - ages[:-1, None], 0, np.diff(ages)[:, None])
+        object.__setattr__(self, "_ages", ages)
+        object.__setattr__(self, "_months", months.astype(np.float64))
+        object.__setattr__(self, "_flows", _flows(terms))
+
+    def figures(self, margins: Floats) -> Floats:
+        """Return (rows,) the value in bp of the investment, of margins (rows, 3, K)."""
+        alive, _ = self._survive(as_margins(margins, self._ages))
+        values: Floats = alive @ self._flows - 1e4
+        return values
+
+    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
+        """Return (rows,) the values and (rows, 3, K) their derivatives by every margin.
+
+        d value / d margin_k = -exp(margin_k) Σ_j flow_j S_j months_kj
+        """
+        rows = as_margins(margins, self._ages)
+        alive, hazards = self._survive(rows)
+        slopes = np.zeros(rows.shape)
+        slopes[:, DEFAULT] = -hazards * ((alive * self._flows) @ self._months.T)
+        return alive @ self._flows - 1e4, slopes
+
+    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
+        """Return nothing: the value is smooth in the margins."""
+        return ()
+
+    def price(self, margins: Floats) -> EquityPrice:
+        """Return the price of margins (3, K)."""
+        alive, _ = self._survive(as_margins(margins[None], self._ages))
+        survival = float(alive[0, -1])
+        if not math.isfinite(survival):
+            raise ModelError(f"margins must give a finite survival, however: {survival=}")
+        terms = self.terms
+        flows = alive[0] * self._flows
+        costs_bps, kept_bps = float(flows[:-1].sum()), float(flows[-1])
+        stake_bps = kept_bps * terms.stake(terms.exit_value) / terms.kept(terms.exit_value)
+        waterfall = (
+            Line("stake", stake_bps),
+            Line("concession", kept_bps - stake_bps),
+            Line("stage_costs", costs_bps),
+            Line("investment", -1e4),
+        )
+        worth = terms.amount * (kept_bps + costs_bps) / 1e4
+        paths = _curves(margins, self._ages, terms.horizon_months)
+        return EquityPrice(
+            value_bps=kept_bps + costs_bps - 1e4,
+            waterfall=waterfall,
+            details=dict(_details(terms, worth=worth, survival=survival)),
+            pd=_pd(paths.default),
+            curves=paths,
+        )
+
+    def _survive(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Return (rows, J) survival to every flow and (rows, K) the monthly hazards."""
+        hazards = np.exp(rows[:, DEFAULT])
+        alive: Floats = np.exp(-(hazards @ self._months))
+        return alive, hazards
+
+
+def _flows(terms: Equity) -> Floats:
+    """Return (J,) what each stage and last the exit is worth if the firm lives, in bp."""
+    *odds, success = valuation.reached(terms.stages)
+    rate = terms.discount_rate
+    costs = [
+        -terms.ownership * stage.cost * p * valuation.discount(stage.month, annual_rate=rate)
+        for stage, p in zip(terms.stages, odds, strict=True)
+    ]
+    at_exit = valuation.discount(terms.horizon_months, annual_rate=rate)
+    flows = [*costs, terms.kept(terms.exit_value) * success * at_exit]
+    return 1e4 * np.array(flows) / terms.amount
+
+
+def _curves(margins: Floats, ages: Ints, months: int) -> Curves:
+    """Return survival and default to the exit, as if no loan were ever repaid early."""
+    alone = np.array(margins, np.float64)
+    alone[EXIT] = -math.inf
+    return curves(alone, ages, months)
+
+
+def _pd(default: Floats) -> dict[str, float]:
+    """Return the published probabilities of default, of (months + 1,) cumulative ones."""
+    last = len(default) - 1
+    pd = {str(month): float(default[min(month, last)]) for month in HORIZONS}
+    return pd | {"lifetime": float(default[last])}
+
+
+def _details(terms: Equity, *, worth: float, survival: float) -> Iterator[tuple[str, float]]:
+    """Yield what each method says the stake is worth, before the investment is paid for."""
+    yield "survive_to_exit", survival
+    yield "technical_success", valuation.reached(terms.stages)[-1]
+    yield from _method("rnpv", worth, terms)
+    if terms.scenarios is not None:
+        stake = _first_chicago(terms, terms.scenarios, survival=survival)
+        yield from _method("first_chicago", stake, terms)
+    if terms.vc_target_return is not None:
+        yield from _venture_capital(terms, target_return=terms.vc_target_return)
+
+
+def _method(name: str, stake: float, terms: Equity) -> Iterator[tuple[str, float]]:
+    """Yield a method's value of the stake, in currency and as a multiple of the investment."""
+    yield name, stake
+    yield f"{name}_multiple", stake / terms.amount
+
+
+def _first_chicago(terms: Equity, scenarios: Scenarios, *, survival: float) -> float:
+    """Return the stake by First Chicago: the curve says who fails, the caller who succeeds."""
+    success = survival * scenarios.success_share
+    firms = (scenarios.success, scenarios.survival, scenarios.failure)
+    return valuation.first_chicago(
+        (success, survival - success, 1 - survival),
+        [terms.kept(firm) for firm in firms],
+        exit_month=terms.horizon_months,
+        annual_rate=terms.discount_rate,
+    )
+
+
+def _venture_capital(terms: Equity, *, target_return: float) -> Iterator[tuple[str, float]]:
+    """Yield the stake by the venture capital method, and the deal that the method would offer.
+
+    The deal knows no concession; the value of the stake does.
+    """
+    months = terms.horizon_months
+    stake = terms.kept(terms.exit_value) * valuation.discount(months, annual_rate=target_return)
+    yield from _method("vc_method", stake, terms)
+    deal = valuation.venture_capital(
+        exit_value=terms.exit_value,
+        exit_month=months,
+        target_return=target_return,
+        investment=terms.amount,
+        retention=terms.retention,
+    )
+    yield "vc_method_post_money", deal.post_money
+    yield "vc_method_pre_money", deal.pre_money
+    yield "vc_method_required_ownership", deal.required_ownership
+
+
+def _faults(terms: Equity) -> Iterator[Fault]:
+    """Yield everything that is wrong with the terms."""
+    for name, allowed in NUMBERS.items():
+        yield from _fault(f"instrument.{name}", getattr(terms, name), *allowed)
+    horizon = terms.horizon_months
+    if not (_is_whole(horizon) and 1 <= horizon <= LONGEST_HORIZON):
+        expected = f"a whole number of months, 1 to {LONGEST_HORIZON}"
+        yield Fault("instrument.horizon_months", expected, repr(horizon))
+    yield from _faults_of_stages(terms)
+    if terms.scenarios is not None:
+        for name, allowed in NUMBERS_OF_SCENARIOS.items():
+            given = getattr(terms.scenarios, name)
+            yield from _fault(f"instrument.scenarios.{name}", given, *allowed)
+    if terms.vc_target_return is not None:
+        yield from _fault("instrument.vc_target_return", terms.vc_target_return, *RETURN)
+
+
+def _faults_of_stages(terms: Equity) -> Iterator[Fault]:
+    """Yield what is wrong with the stages; their months rise, up to the exit."""
+    last = -1
+    for i, stage in enumerate(terms.stages):
+        at = f"instrument.stages[{i}]"
+        if not (_is_whole(stage.month) and last < stage.month):
+            yield Fault(f"{at}.month", f"a whole month above {last}", repr(stage.month))
+        else:
+            last = stage.month
+        yield from _fault(f"{at}.cost", stage.cost, *NOT_NEGATIVE)
+        yield from _fault(f"{at}.success", stage.success, *PART)
+    if _is_whole(terms.horizon_months) and last > terms.horizon_months:
+        expected = f"at least {last}, the month of the last stage"
+        yield Fault("instrument.horizon_months", expected, str(terms.horizon_months))
+
+
+def _fault(name: str, given: object, expected: str, low: float, high: float) -> Iterator[Fault]:
+    """Yield the fault of a number outside [low, high]; true, NaN and infinity are no numbers."""
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        if math.isfinite(given) and low <= given <= high:
+            return
+    yield Fault(name, expected, repr(given))
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether the value is a whole number; true and false are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
