@@ -22,7 +22,7 @@ from features.simulate import simulate
 from models.artifact import read
 from models.hazard import HazardModel
 from pricing import policy
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from training import metrics, monotone
 from training.evaluate import Foretold, flat
@@ -133,7 +133,7 @@ def against_oracle(fitted: Fitted, *, everything: Floats, columns: Floats) -> It
 def price_violations(model: HazardModel, x: Floats) -> int:
     """Count prices that move against a direction when one column is raised, on three loans."""
     terms = policy.load(currency=model.currency)
-    loans = [TermLoan(loan, terms, model.edges) for loan in LOANS]
+    loans = [TermLoan(loan).priced(terms, model.edges) for loan in LOANS]
     wrong = 0
     for index, column in enumerate(model.column_set.columns):
         known = x[~np.isnan(x[:, index]), index]

@@ -25,7 +25,7 @@ from models.explain import attribute
 from models.hazard import CAUSES, HazardModel
 from models.pricer import Pricer
 from pricing.errors import InputError
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import load
 from pricing.schedule import Terms
 
@@ -41,7 +41,8 @@ def main(folder: Path) -> None:
     background = np.load(folder / "background.npy", allow_pickle=False)
     rng = np.random.default_rng(0)
     rows = background[rng.integers(0, len(background), QUOTES)]
-    loans = [TermLoan(some_terms(rng, model), policy, model.edges) for _ in range(QUOTES)]
+    deals = [TermLoan(some_terms(rng, model)) for _ in range(QUOTES)]
+    loans = [deal.priced(policy, model.edges) for deal in deals]
     leaves = len(model.tables.boxes.value)
     print(f"model {model.digest[:12]}: {leaves:,} leaves, background of {len(background):,} rows")
 
@@ -55,7 +56,7 @@ def main(folder: Path) -> None:
     print(f"attributed price, in process, whole bag, one thread: median {ours:.3f} ms")
 
     pricer, project = Pricer(model, policy), example_of(model)
-    whole = median_ms(lambda i: pricer.quote(project, loans[i].terms).document(), 2_000)
+    whole = median_ms(lambda i: pricer.quote(project, deals[i]).document(), 2_000)
     print(f"whole quote, from a project to the reply's document: median {whole:.3f} ms")
 
     boosters = members(folder)

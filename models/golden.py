@@ -20,7 +20,7 @@ from models.explain import attribute
 from models.hazard import HazardModel
 from pricing import policy as policies
 from pricing.errors import ModelError
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import Terms
 
@@ -60,10 +60,10 @@ def add(
 def price(model: HazardModel, policy: Policy, project: Project, terms: Terms) -> dict[str, Any]:
     """Return the unrounded price of a project and its parts."""
     reading = model.read(model.encoder.row(project, terms))
-    loan = TermLoan(terms, policy, model.edges)
+    loan = TermLoan(terms).priced(policy, model.edges)
     quoted, parts = loan.price(reading.margins + model.overlay), attribute(model, reading, loan)
     return {
-        "spread_bps": quoted.spread_bps,
+        "spread_bps": quoted.figure_bps,
         "rate_bps": 1e4 * quoted.rate,
         "pd": dict(quoted.pd),
         "lgd": quoted.lgd,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from features.column import ColumnSet
@@ -56,6 +58,20 @@ class HazardModel:
     def base(self) -> Floats:
         """Return the background's mean margins, without the overlay: (3, K)."""
         return self.tables.base
+
+    @cached_property
+    def columns_by_source(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the columns that each source tells, sources by name."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for column in self.column_set.columns:
+            names[column.source].append(column.name)
+        return {source: tuple(names[source]) for source in sorted(names)}
+
+    @cached_property
+    def columns_of_terms(self) -> tuple[tuple[str, str], ...]:
+        """Return the columns that are read from the terms, each with the field it is."""
+        columns = self.column_set.columns
+        return tuple((column.name, column.terms) for column in columns if column.terms)
 
     def read(self, x: Floats) -> Reading:
         """Return one project's reading: margins (3, K) without the overlay, and contributions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,7 @@ class Peers:
         >>> peers.below(0, 2.0), peers.same(0, 2.0), peers.above(0, 2.0)
         (0.25, 0.5, 0.25)
         """
-        at = np.searchsorted(self.values[column], value, side="left")
-        return float(self.shares[column][at])
+        return float(self.shares[column][bisect_left(self.values[column], value)])
 
     def same(self, column: int, value: float) -> float:
         """Return the share of peers who have the very value, in [0, 1]."""
@@ -50,5 +50,4 @@ class Peers:
     def above(self, column: int, value: float) -> float:
         """Return the share of peers whose value is higher, in [0, 1]."""
         shares = self.shares[column]
-        at = np.searchsorted(self.values[column], value, side="right")
-        return float(shares[-1] - shares[at])
+        return float(shares[-1] - shares[bisect_right(self.values[column], value)])

@@ -22,6 +22,7 @@ from models import artifact
 from models.pricer import Pricer, Quote
 from pricing import policy
 from pricing.errors import Fault, InputError
+from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 
 TERMS = ("amount", "term_months", "repayment", "grace_months", "payment_months")
@@ -65,7 +66,7 @@ class Priced:
         try:
             terms = _terms({name: row[name] for name in TERMS if name in row})
             if not found:
-                return figures(self.pricer.quote_checked(project, terms))
+                return figures(self.pricer.quote_checked(project, TermLoan(terms)))
         except InputError as error:
             found += error.faults
         wrong += [replace(fault, field=f"row {number}: {fault.field}") for fault in found]

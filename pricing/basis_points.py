@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 SLACK_BPS = 1e-6  # how far parts may be from their total before it is an error and no rounding
 
@@ -30,16 +32,34 @@ def largest_remainder(parts_bps: Sequence[float] | Floats, total_bps: float) -> 
     >>> largest_remainder([0.333, 0.333, 0.334], 1.0)
     [33, 33, 34]
     """
-    hundredths = [100 * float(part) for part in parts_bps]
-    gap_bps = total_bps - math.fsum(hundredths) / 100
+    parts = np.asarray(parts_bps, np.float64)
+    whole, gap_bps = _apportion(parts, total_bps)
     if not abs(gap_bps) <= SLACK_BPS:
         raise InputError.of("parts_bps", f"parts of {total_bps=}", f"a gap of {gap_bps} bp")
-    whole = [math.floor(part) for part in hundredths]
-    missing = round(100 * total_bps) - sum(whole)
-    lost = [floor - part for floor, part in zip(whole, hundredths, strict=True)]
-    for at in sorted(range(len(whole)), key=lost.__getitem__)[:missing]:
-        whole[at] += 1
-    return whole
+    hundredths: list[int] = whole.tolist()
+    return hundredths
+
+
+@njit(cache=True)
+def _apportion(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
+    """Return the parts in whole hundredths, and what they miss of the total before rounding."""
+    count = len(parts_bps)
+    whole = np.empty(count, np.int64)
+    lost = np.empty(count)
+    total, lower = 0.0, 0.0  # the sum, and what it lost: Neumaier's summation
+    for i in range(count):
+        part = 100 * parts_bps[i]
+        whole[i] = math.floor(part) if math.isfinite(part) else 0
+        lost[i] = whole[i] - part
+        new = total + part
+        lower += (total - new) + part if abs(total) >= abs(part) else (part - new) + total
+        total = new
+    gap_bps = total_bps - (total + lower) / 100
+    if abs(gap_bps) <= SLACK_BPS:
+        missing = int(np.rint(100 * total_bps)) - whole.sum()
+        for at in np.argsort(lost, kind="mergesort")[:missing]:
+            whole[at] += 1
+    return whole, gap_bps
 
 
 def text(hundredths: int) -> str:

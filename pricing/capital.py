@@ -23,7 +23,7 @@ class AssetClass(StrEnum):
 def constants(
     asset_class: AssetClass, *, lgd: float, sales_millions: float | None = None
 ) -> Floats:
-    """Return (7,) the constants that `capital_requirement` needs, in the order of `kernels`.
+    """Return (8,) the constants that `capital_requirement` needs, in the order of `kernels`.
 
     Args:
         asset_class: decides correlation and maturity term.
@@ -35,9 +35,9 @@ def constants(
     if asset_class is AssetClass.CORPORATE and sales_millions is not None:
         reduction = 0.04 * (1 - (min(max(sales_millions, 5.0), 50.0) - 5) / 45)
     if asset_class is AssetClass.OTHER_RETAIL:
-        return np.array([35.0, 0.03, 0.16, 1.0, 0.0, lgd, 0.0])
+        return np.array([35.0, 0.03, 0.16, 1.0, 0.0, lgd, 0.0, -1.0])
     factor = 1.25 if asset_class is AssetClass.LARGE_FINANCIAL else 1.0
-    return np.array([50.0, 0.12, 0.24, factor, reduction, lgd, 1.0])
+    return np.array([50.0, 0.12, 0.24, factor, reduction, lgd, 1.0, -1.0])
 
 
 def capital_requirement(*, pd: float, maturity_years: float, basel: Floats) -> float:

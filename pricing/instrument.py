@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.policy import Policy
+from pricing.schedule import Terms
 from pricing.survival import Curves
 
 Floats = NDArray[np.float64]
+
+
+class Part(Enum):
+    """What a line of a waterfall is to the figure that is explained."""
+
+    WITHIN = "within"  # of the figure, so the columns explain it
+    APART = "apart"  # of what is charged, but no column's doing: a floor, a scheme, a subsidy
+    BESIDE = "beside"  # not of the figure at all: the cost of funds
 
 
 @dataclass(frozen=True)
@@ -20,29 +31,38 @@ class Line:
 
     name: str
     bps: float
+    part: Part = Part.WITHIN
 
 
 @dataclass(frozen=True, eq=False)
 class Price:
     """What a client is quoted, and of what it is made."""
 
-    spread_bps: float  # unclipped: the figure that is explained
-    clipped_spread_bps: float  # within the policy's floor and cap: what is charged
-    rate: float  # annual, a fraction: funding + clipped spread
-    waterfall: tuple[Line, ...]  # adds up to the rate
+    figure: str  # its name, as "spread_bps"
+    figure_bps: float  # what is explained: the lines within
+    charged_bps: float  # with the lines apart: floor or cap, scheme, subsidy
+    waterfall: tuple[
+        Line, ...
+    ]  # the lines within add up to the figure, with those apart to charged
     pd: Mapping[str, float]  # probability of default by month "12", "36", "60", "lifetime"
     lgd: float  # mean loss given default, weighted as the expected loss weighs it
-    maturity_years: float  # weighted average life of the principal
+    maturity_years: float  # weighted average life of what is outstanding
     curves: Curves  # month by month, to the end of the term
+    details: Mapping[str, Any] = field(default_factory=dict)  # what only this instrument has to say
+
+    @property
+    def rate(self) -> float:
+        """Return all lines together, annual and as a fraction: for a loan, funding + spread."""
+        return 1e-4 * (
+            self.charged_bps + sum(x.bps for x in self.waterfall if x.part is Part.BESIDE)
+        )
 
 
 class Instrument(Protocol):
     """Anything whose price is a smooth function of a project's margins, but for a few kinks."""
 
-    figure: ClassVar[str]  # the name of the figure explained
-
     def figures(self, margins: Floats) -> Floats:
-        """Return (rows,) the unclipped figure in bp, of margins (rows, 3, K)."""
+        """Return (rows,) the figure explained, in bp, of margins (rows, 3, K)."""
 
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
         """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
@@ -52,3 +72,16 @@ class Instrument(Protocol):
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
+
+
+class Deal(Protocol):
+    """What a client asks to be priced; one that makes no sense cannot be made."""
+
+    kind: ClassVar[str]  # as a request names it
+
+    @property
+    def terms(self) -> Terms:
+        """Return the amount and its course over time, which a model's columns may read."""
+
+    def priced(self, policy: Policy, edges: Sequence[int]) -> Instrument:
+        """Return the instrument under a policy, for margins on these age buckets."""

@@ -1,9 +1,9 @@
-"""The compiled arithmetic of a loan's price and of its adjoint.
+"""The compiled arithmetic of a price and of its adjoint.
 
 It stands in one file on purpose: numba's cache looks at the file of the kernel that is called, so a
 kernel that called into another file would go on running the old code after that file has changed.
 
-Symbols, as in `loan.py`: S survival, e_k share of the amount outstanding in period k, D_k discount
+Symbols, as in `legs.py`: S survival, e_k share of the amount outstanding in period k, D_k discount
 factor at its end, Δ its length in years. Arrays: margins (3, K) with rows DEFAULT, EXIT, LGD.
 """
 
@@ -20,18 +20,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BUCKET, MONTHS, PERIOD, CLOSES = 0, 1, 2, 3  # columns of steps (J, 4)
-# columns of grid (P, 4): e_k, D_{k-1/2}, Δ D_k, D_{k-1} - D_k
-SHARE, MIDPOINT, COUPON, FUNDING = 0, 1, 2, 3
-DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-)  # of basel
-SCALE, LOADINGS, YEARS = 0, 1, 2  # columns of numbers: bp per K, opex + margin in bp, Δ
+# columns of grid (P, 6): e_k, D_{k-1/2}, Δ D_k, D_{k-1} - D_k, ρ_k, φ_k
+SHARE, MIDPOINT, COUPON, FUNDING, RISK, FIXED = range(6)
+# of basel (8,): the last is K itself where it does not depend on PD, -1 where it does
+DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY, FLAT = range(8)
+# of numbers (7,): bp per K, loadings in bp, Δ, accrual (Δ/2 or 0), paid at the start for 1 a year,
+# present value of other income, and what a unit of expected loss costs
+SCALE, LOADINGS, YEARS, ACCRUAL, UPFRONT, INCOME, GROSS = range(7)
+
+# columns of a breakdown: expected loss less other income and capital in bp, funding rate, average
+# life in years, PD within 12 months, mean LGD, present value of a figure of 1
+LOSS_BPS, CAPITAL_BPS, FUNDING_RATE, MATURITY, PD_12, MEAN_LGD, PAYING_VALUE = range(7)
 
 PD_FLOOR = 0.0005  # CRE32.4
 PD_CEILING = 1 - 1e-12  # the quantile of 1 is infinite; K is nil there
@@ -40,13 +39,14 @@ RATE_TOLERANCE = 1e-14
 MOST_STEPS = 60
 
 
-class Loan(NamedTuple):
-    """What does not change between two sets of margins."""
+class Legs(NamedTuple):
+    """What does not change between two sets of margins; what it means stands in `legs.py`."""
 
-    steps: Ints  # (J, 4) pieces of constant hazard, cut by `schedule.steps`
-    grid: Floats  # (P, 4)
-    basel: Floats  # (7,)
-    numbers: Floats  # (3,)
+    steps: Ints  # (J, 4) pieces of constant hazard, cut by `schedule.cut`
+    shift: Floats  # (J,) added to the log hazard of default
+    grid: Floats  # (P, 6)
+    basel: Floats  # (8,)
+    numbers: Floats  # (7,)
     periods: int  # n <= P: payments; the other periods only reach the twelfth month
     grace: int  # interest-only periods of an annuity, -1 for a schedule that is fixed
 
@@ -57,7 +57,7 @@ class Work(NamedTuple):
     alive: Floats  # (J + 1,) S at the ends of the steps
     gone: Floats  # (J,) probability to leave in the step, if alive at its beginning
     cause: Floats  # (J,) share of default among those who leave
-    loss: Floats  # (P,) LGD p D_{k-1/2}, for a share of 1
+    loss: Floats  # (P,) (LGD ρ + φ) p D_{k-1/2} γ, for a share of 1
     paying: Floats  # (P,) Δ D_k S_k + Δ/2 D_{k-1/2} (S_{k-1} - S_k)
     share: Floats  # (P,) e_k
     slope: Floats  # (P,) de_k / d rate
@@ -113,6 +113,8 @@ def unexpected_loss(pd: float, basel: Floats) -> tuple[float, float, float, floa
 
     The formulas stand in `capital.py`. Below the floor of PD both derivatives are nil.
     """
+    if basel[FLAT] >= 0:
+        return basel[FLAT], 0.0, 0.0, 0.0
     clipped = min(max(pd, PD_FLOOR), PD_CEILING)
     span = -math.expm1(-basel[DECAY])
     e = -math.expm1(-basel[DECAY] * clipped) / span
@@ -174,19 +176,19 @@ def amortise(
 
 
 @njit(cache=True, error_model="numpy")
-def _survive(margins: Floats, loan: Loan, work: Work) -> float:
+def _survive(margins: Floats, legs: Legs, work: Work) -> float:
     """Walk the steps forward, fill the room but for the shares; return PD within 12 months."""
-    steps, grid = loan.steps, loan.grid
-    half = 0.5 * loan.numbers[YEARS]
+    steps, shift, grid = legs.steps, legs.shift, legs.grid
+    accrual, gross = legs.numbers[ACCRUAL], legs.numbers[GROSS]
     work.loss[:] = 0.0
     work.paying[:] = 0.0
     work.alive[0] = 1.0
-    bucket, months, elapsed = -1, -1, 0
+    bucket, months, moved, elapsed = -1, -1, 0.0, 0
     pd, gone, cause, lgd = 0.0, 0.0, 0.0, 0.0
     for j in range(len(steps)):
-        if steps[j, BUCKET] != bucket or steps[j, MONTHS] != months:
-            bucket, months = steps[j, BUCKET], steps[j, MONTHS]
-            default, exit_ = math.exp(margins[0, bucket]), math.exp(margins[1, bucket])
+        if steps[j, BUCKET] != bucket or steps[j, MONTHS] != months or shift[j] != moved:
+            bucket, months, moved = steps[j, BUCKET], steps[j, MONTHS], shift[j]
+            default, exit_ = math.exp(margins[0, bucket] + moved), math.exp(margins[1, bucket])
             lgd = 1 / (1 + math.exp(-margins[2, bucket]))
             gone = -math.expm1(-(default + exit_) * months)
             cause = default / (default + exit_) if default > 0 else 0.0
@@ -195,8 +197,9 @@ def _survive(margins: Floats, loan: Loan, work: Work) -> float:
         work.gone[j] = gone
         work.cause[j] = cause
         work.alive[j + 1] = work.alive[j] - left
-        work.loss[k] += lgd * cause * left * grid[k, MIDPOINT]
-        work.paying[k] += half * grid[k, MIDPOINT] * left
+        severity = gross * (lgd * grid[k, RISK] + grid[k, FIXED])
+        work.loss[k] += severity * cause * left * grid[k, MIDPOINT]
+        work.paying[k] += accrual * grid[k, MIDPOINT] * left
         work.paying[k] += steps[j, CLOSES] * grid[k, COUPON] * work.alive[j + 1]
         elapsed += months
         if elapsed <= 12:
@@ -205,34 +208,36 @@ def _survive(margins: Floats, loan: Loan, work: Work) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _sums(weights: Floats, loan: Loan, work: Work) -> tuple[float, float, float, float, float]:
+def _sums(weights: Floats, legs: Legs, work: Work) -> tuple[float, float, float, float, float]:
     """Return Σ over the periods of weights times: loss, paying, cost of funds, coupon, years."""
     loss, paying, cost, coupon, life = 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(loan.periods):
+    for k in range(legs.periods):
         w = weights[k]
         loss += w * work.loss[k]
         paying += w * work.paying[k]
-        cost += w * loan.grid[k, FUNDING]
-        coupon += w * loan.grid[k, COUPON]
+        cost += w * legs.grid[k, FUNDING]
+        coupon += w * legs.grid[k, COUPON]
         life += w
-    return loss, paying, cost, coupon, life * loan.numbers[YEARS]
+    return loss, paying, cost, coupon, life * legs.numbers[YEARS]
 
 
 @njit(cache=True, error_model="numpy")
-def _weigh(loan: Loan, work: Work, pd: float, capital: tuple[float, float, float, float]) -> Parts:
+def _weigh(legs: Legs, work: Work, pd: float, capital: tuple[float, float, float, float]) -> Parts:
     """Return the parts of the price at the shares, and how they pull, in `work`."""
-    loss, paying, cost, coupon, life = _sums(work.share, loan, work)
+    loss, paying, cost, coupon, life = _sums(work.share, legs, work)
+    loss -= legs.numbers[INCOME]
+    paying += legs.numbers[UPFRONT]
     unexpected, unexpected_pd, b, b_pd = capital
     stretch, stretch_b, stretch_m = maturity_term(life, b)
-    scale = loan.numbers[SCALE]
+    scale = legs.numbers[SCALE]
     loss_bps = 1e4 * loss / paying
     capital_bps = scale * unexpected * stretch
     capital_by_pd = scale * (unexpected_pd * stretch + unexpected * stretch_b * b_pd)
-    funding = cost / coupon
-    rate = funding + 1e-4 * (loss_bps + capital_bps + loan.numbers[LOADINGS])
+    funding = cost / coupon if coupon > 0 else 0.0
+    rate = funding + 1e-4 * (loss_bps + capital_bps + legs.numbers[LOADINGS])
     pull, gain = 1.0, 1.0
-    if loan.grace >= 0:
-        loss_r, paying_r, cost_r, coupon_r, life_r = _sums(work.slope, loan, work)
+    if legs.grace >= 0:
+        loss_r, paying_r, cost_r, coupon_r, life_r = _sums(work.slope, legs, work)
         funding_r = (cost_r - funding * coupon_r) / coupon
         spread_r = (1e4 * loss_r - loss_bps * paying_r) / paying
         spread_r += scale * unexpected * stretch_m * life_r
@@ -242,7 +247,7 @@ def _weigh(loan: Loan, work: Work, pd: float, capital: tuple[float, float, float
 
 
 @njit(cache=True, error_model="numpy")
-def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
+def _solve(margins: Floats, legs: Legs, work: Work) -> Parts:
     """Return the parts of the price; for an annuity, at the rate r that its own balances imply.
 
     Balances depend on r, so r = F(r) = funding(r) + spread(r) / 1e4. Newton's step is
@@ -252,16 +257,16 @@ def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
 
     where the last factor is `gain` and F' = funding' + spread' / 1e4.
     """
-    pd = _survive(margins, loan, work)
-    capital = unexpected_loss(pd, loan.basel)
-    if loan.grace < 0:
-        return _weigh(loan, work, pd, capital)
-    work.share[:] = loan.grid[:, SHARE]  # linear, to begin with
-    parts = _weigh(loan, work, pd, capital)
+    pd = _survive(margins, legs, work)
+    capital = unexpected_loss(pd, legs.basel)
+    if legs.grace < 0:
+        return _weigh(legs, work, pd, capital)
+    work.share[:] = legs.grid[:, SHARE]  # linear, to begin with
+    parts = _weigh(legs, work, pd, capital)
     rate = parts.rate
     for _ in range(MOST_STEPS):
-        amortise(rate, loan.numbers[YEARS], loan.periods, loan.grace, work.share, work.slope)
-        parts = _weigh(loan, work, pd, capital)
+        amortise(rate, legs.numbers[YEARS], legs.periods, legs.grace, work.share, work.slope)
+        parts = _weigh(legs, work, pd, capital)
         step = (parts.rate - rate) * parts.pull
         if abs(step) <= RATE_TOLERANCE * max(1.0, abs(rate)):
             break
@@ -270,54 +275,60 @@ def _solve(margins: Floats, loan: Loan, work: Work) -> Parts:
 
 
 @njit(cache=True, error_model="numpy")
-def _adjoint(margins: Floats, loan: Loan, work: Work, parts: Parts, gradient: Floats) -> None:
+def _adjoint(margins: Floats, legs: Legs, work: Work, parts: Parts, gradient: Floats) -> None:
     """Walk the steps backward and fill gradient (3, K), the derivative of the spread in bp.
 
     A bar is the derivative of the figure by the quantity it stands on:
 
         left = S gone,  S' = S - left,  defaulted = cause left,  per step
     """
-    steps, grid = loan.steps, loan.grid
+    steps, shift, grid = legs.steps, legs.shift, legs.grid
     loss_bar = 1e4 / parts.paying_value * parts.gain
     paying_bar = -parts.loss_bps / parts.paying_value * parts.gain
     pd_bar = parts.capital_by_pd * parts.gain
-    half = 0.5 * loan.numbers[YEARS]
+    accrual, gross = legs.numbers[ACCRUAL], legs.numbers[GROSS]
     gradient[:] = 0.0
     alive_bar = 0.0
     elapsed = steps[:, MONTHS].sum()
-    bucket, months, lgd = -1, -1, 0.0
+    bucket, months, moved, lgd = -1, -1, 0.0, 0.0
     gone_sum, cause_sum, lgd_sum = 0.0, 0.0, 0.0
     for j in range(len(steps) - 1, -1, -1):
-        if steps[j, BUCKET] != bucket or steps[j, MONTHS] != months:
+        if steps[j, BUCKET] != bucket or steps[j, MONTHS] != months or shift[j] != moved:
             if bucket >= 0:
-                _flush(margins, bucket, months, (gone_sum, cause_sum, lgd_sum), gradient)
+                bars = (gone_sum, cause_sum, lgd_sum)
+                _flush(margins, bucket, months, moved, bars, gradient)
             gone_sum, cause_sum, lgd_sum = 0.0, 0.0, 0.0
-            bucket, months = steps[j, BUCKET], steps[j, MONTHS]
+            bucket, months, moved = steps[j, BUCKET], steps[j, MONTHS], shift[j]
             lgd = 1 / (1 + math.exp(-margins[2, bucket]))
         k = steps[j, PERIOD]
         gone, cause = work.gone[j], work.cause[j]
         left = work.alive[j] * gone
         exposed = work.share[k] * grid[k, MIDPOINT]
         alive_bar += paying_bar * work.share[k] * steps[j, CLOSES] * grid[k, COUPON]
-        defaulted_bar = loss_bar * exposed * lgd
+        defaulted_bar = loss_bar * exposed * gross * (lgd * grid[k, RISK] + grid[k, FIXED])
         if elapsed <= 12:
             defaulted_bar += pd_bar
-        left_bar = defaulted_bar * cause + paying_bar * half * exposed - alive_bar
+        left_bar = defaulted_bar * cause + paying_bar * accrual * exposed - alive_bar
         gone_sum += left_bar * work.alive[j]
         cause_sum += defaulted_bar * left
-        lgd_sum += loss_bar * exposed * cause * left
+        lgd_sum += loss_bar * exposed * gross * grid[k, RISK] * cause * left
         alive_bar += left_bar * gone
         elapsed -= months
-    _flush(margins, bucket, months, (gone_sum, cause_sum, lgd_sum), gradient)
+    _flush(margins, bucket, months, moved, (gone_sum, cause_sum, lgd_sum), gradient)
 
 
 @njit(cache=True, error_model="numpy")
 def _flush(
-    margins: Floats, bucket: int, months: int, bars: tuple[float, float, float], gradient: Floats
+    margins: Floats,
+    bucket: int,
+    months: int,
+    moved: float,
+    bars: tuple[float, float, float],
+    gradient: Floats,
 ) -> None:
     """Add what a run of steps with the same hazards says of its bucket's three margins."""
     gone_bar, cause_bar, lgd_bar = bars
-    default, exit_ = math.exp(margins[0, bucket]), math.exp(margins[1, bucket])
+    default, exit_ = math.exp(margins[0, bucket] + moved), math.exp(margins[1, bucket])
     lgd = 1 / (1 + math.exp(-margins[2, bucket]))
     total = default + exit_
     swap = cause_bar * (default / total) * (exit_ / total) if total > 0 else 0.0
@@ -328,68 +339,61 @@ def _flush(
 
 
 @njit(cache=True, error_model="numpy")
-def _room(loan: Loan) -> Work:
+def _room(legs: Legs) -> Work:
     """Return empty room; the shares of a fixed schedule are put in at once."""
-    steps, periods = len(loan.steps), len(loan.grid)
+    steps, periods = len(legs.steps), len(legs.grid)
     return Work(
         np.empty(steps + 1),
         np.empty(steps),
         np.empty(steps),
         np.empty(periods),
         np.empty(periods),
-        loan.grid[:, SHARE].copy(),
+        legs.grid[:, SHARE].copy(),
         np.zeros(periods),
     )
 
 
 @njit(cache=True, error_model="numpy")
-def spreads(
-    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
-) -> Floats:
-    """Return (rows,) the unclipped spread in bp of margins (rows, 3, K)."""
-    loan = Loan(steps, grid, basel, numbers, n, grace)
-    work = _room(loan)
+def figures(margins: Floats, legs: Legs) -> Floats:
+    """Return (rows,) the unclipped figure in bp of margins (rows, 3, K)."""
+    work = _room(legs)
     out = np.empty(len(margins))
     for i in range(len(margins)):
-        parts = _solve(margins[i], loan, work)
-        out[i] = parts.loss_bps + parts.capital_bps + numbers[LOADINGS]
+        parts = _solve(margins[i], legs, work)
+        out[i] = parts.loss_bps + parts.capital_bps + legs.numbers[LOADINGS]
     return out
 
 
 @njit(cache=True, error_model="numpy")
-def gradients(
-    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
-) -> tuple[Floats, Floats]:
-    """Return (rows,) the spreads and (rows, 3, K) their derivatives by every margin."""
-    loan = Loan(steps, grid, basel, numbers, n, grace)
-    work = _room(loan)
+def gradients(margins: Floats, legs: Legs) -> tuple[Floats, Floats]:
+    """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
+    work = _room(legs)
     out = np.empty(len(margins))
     slopes = np.empty(margins.shape)
     for i in range(len(margins)):
-        parts = _solve(margins[i], loan, work)
-        out[i] = parts.loss_bps + parts.capital_bps + numbers[LOADINGS]
-        _adjoint(margins[i], loan, work, parts, slopes[i])
+        parts = _solve(margins[i], legs, work)
+        out[i] = parts.loss_bps + parts.capital_bps + legs.numbers[LOADINGS]
+        _adjoint(margins[i], legs, work, parts, slopes[i])
     return out, slopes
 
 
 @njit(cache=True, error_model="numpy")
-def breakdown(
-    margins: Floats, steps: Ints, grid: Floats, basel: Floats, numbers: Floats, n: int, grace: int
-) -> Floats:
-    """Return (rows, 6): loss bp, capital bp, funding rate, life in years, PD of 12 months, LGD."""
-    loan = Loan(steps, grid, basel, numbers, n, grace)
-    work = _room(loan)
-    out = np.empty((len(margins), 6))
+def breakdown(margins: Floats, legs: Legs) -> Floats:
+    """Return (rows, 7) what the columns LOSS_BPS to PAYING_VALUE name."""
+    work = _room(legs)
+    out = np.empty((len(margins), 7))
     for i in range(len(margins)):
-        parts = _solve(margins[i], loan, work)
+        parts = _solve(margins[i], legs, work)
         defaulted, lost = 0.0, 0.0
-        for j in range(len(steps)):
-            k = steps[j, PERIOD]
-            exposed = work.share[k] * grid[k, MIDPOINT]
+        for j in range(len(legs.steps)):
+            k = legs.steps[j, PERIOD]
+            exposed = work.share[k] * legs.grid[k, RISK] * legs.grid[k, MIDPOINT]
             weight = exposed * work.alive[j] * work.gone[j] * work.cause[j]
             defaulted += weight
-            lost += weight / (1 + math.exp(-margins[i, 2, steps[j, BUCKET]]))
-        out[i, 0], out[i, 1], out[i, 2] = parts.loss_bps, parts.capital_bps, parts.funding_rate
-        out[i, 3], out[i, 4] = parts.maturity, parts.pd
-        out[i, 5] = lost / defaulted if defaulted > 0 else 0.0
+            lost += weight / (1 + math.exp(-margins[i, 2, legs.steps[j, BUCKET]]))
+        out[i, LOSS_BPS], out[i, CAPITAL_BPS] = parts.loss_bps, parts.capital_bps
+        out[i, FUNDING_RATE], out[i, MATURITY] = parts.funding_rate, parts.maturity
+        out[i, PD_12] = parts.pd
+        out[i, MEAN_LGD] = lost / defaulted if defaulted > 0 else 0.0
+        out[i, PAYING_VALUE] = parts.paying_value
     return out

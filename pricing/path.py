@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pricing.errors import InputError, ModelError
@@ -30,10 +32,18 @@ class Piece:
     residue_bps: float  # what the weights leave of the move of the figure
 
 
+class Path(NamedTuple):
+    """What a move of the margins does to a figure."""
+
+    weights: Floats  # (3, K) mean slope of the figure by every margin
+    low_bps: float  # the figure at the start
+    high_bps: float  # the figure at the end
+
+
 def path_weights(
     instrument: Instrument, start: Floats, end: Floats, *, tolerance_bps: float = 1e-9
-) -> tuple[Floats, float]:
-    """Return the weights (3, K) of a move of the margins, and what they leave unexplained in bp.
+) -> Path:
+    """Return the weights (3, K) of a move of the margins, and the figures at its ends.
 
         w = ∫_0^1 ∇g(start + s (end - start)) ds,     Σ w (end - start) = g(end) - g(start)
 
@@ -51,12 +61,12 @@ def path_weights(
     Source: Aumann & Shapley, Values of Non-Atomic Games (1974); Sundararajan, Taly & Yan (2017).
     """
     line = _Line.between(instrument, start, end)
-    low, high = line.figures((0.0, 1.0))
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ModelError(f"margins must give a finite figure, however: {low=}, {high=}")
+    ends, whole = line.whole()
+    if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):
+        raise ModelError(f"margins must give a finite figure, however: {ends}")
     enough_bps = tolerance_bps / 2  # the other half is for rounding
-    pieces = [line.piece(0.0, 1.0, low, high)]
-    if abs(pieces[0].residue_bps) > enough_bps:
+    pieces = [whole]
+    if abs(whole.residue_bps) > enough_bps:
         pieces = list(line.cut_at((0.0, *instrument.kinks(start, line.move), 1.0)))
     for _ in range(MOST_SPLITS):
         if sum(abs(piece.residue_bps) for piece in pieces) <= enough_bps:
@@ -69,7 +79,7 @@ def path_weights(
     weights = pieces[0].weights
     for piece in pieces[1:]:
         weights = weights + piece.weights
-    return weights, high - low - float(np.vdot(weights, line.move))
+    return Path(weights, *ends)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,33 +93,76 @@ class _Line:
     @classmethod
     def between(cls, instrument: Instrument, start: Floats, end: Floats) -> _Line:
         """Return the line; margins equal at both ends, also infinite ones, do not move."""
-        move = np.zeros(np.shape(start))
-        np.subtract(end, start, out=move, where=np.not_equal(start, end))
-        if not np.isfinite(move).all():
+        start = np.ascontiguousarray(start, np.float64)
+        move, finite = _move(start, np.ascontiguousarray(end, np.float64))
+        if not finite:
             raise InputError.of("end", "infinite where start is, and only there", end)
         return cls(instrument, start, move)
 
+    def whole(self) -> tuple[tuple[float, float], Piece]:
+        """Return the figures at both ends and the line as one piece, by one look at all of it."""
+        margins = _along(self.start, self.move, _both_ends_and_nodes())
+        figures, gradients = self.instrument.gradients(margins)
+        low, high = float(figures[0]), float(figures[1])
+        return (low, high), self._piece((0.0, 1.0), (low, high), _rule()[1], gradients[2:])
+
     def figures(self, at: tuple[float, ...]) -> list[float]:
         """Return the figures at positions in [0, 1]."""
-        return [float(x) for x in self.instrument.figures(self._margins(np.array(at)))]
-
-    def piece(self, low: float, high: float, figure_low: float, figure_high: float) -> Piece:
-        """Return the piece between two positions whose figures are known."""
-        nodes, shares = _rule()
-        _, gradients = self.instrument.gradients(self._margins(low + (high - low) * nodes))
-        weights = (high - low) * (shares @ gradients.reshape(NODES, -1)).reshape(self.move.shape)
-        explained = float(np.vdot(weights, self.move))
-        return Piece(low, high, weights, figure_high - figure_low - explained)
+        margins = _along(self.start, self.move, np.array(at))
+        return [float(x) for x in self.instrument.figures(margins)]
 
     def cut_at(self, at: tuple[float, ...]) -> Iterator[Piece]:
         """Yield the pieces between neighbouring positions."""
         figures = self.figures(at)
+        nodes, shares = _rule()
         for i in range(len(at) - 1):
-            yield self.piece(at[i], at[i + 1], figures[i], figures[i + 1])
+            between = at[i] + (at[i + 1] - at[i]) * nodes
+            _, gradients = self.instrument.gradients(_along(self.start, self.move, between))
+            ends = (figures[i], figures[i + 1])
+            yield self._piece((at[i], at[i + 1]), ends, shares, gradients)
 
-    def _margins(self, at: Floats) -> Floats:
-        """Return (positions, 3, K)."""
-        return self.start + at[:, None, None] * self.move
+    def _piece(
+        self, at: tuple[float, float], figures: tuple[float, float], shares: Floats, slopes: Floats
+    ) -> Piece:
+        weights, explained = _integral((at[1] - at[0]) * shares, slopes, self.move)
+        return Piece(at[0], at[1], weights, figures[1] - figures[0] - explained)
+
+
+@njit(cache=True)
+def _move(start: Floats, end: Floats) -> tuple[Floats, bool]:
+    """Return end - start, nil where they are equal, and whether all of it is finite."""
+    move = np.zeros(start.shape)
+    finite = True
+    for i in range(start.shape[0]):
+        for j in range(start.shape[1]):
+            if start[i, j] != end[i, j]:
+                move[i, j] = end[i, j] - start[i, j]
+                finite &= math.isfinite(move[i, j])
+    return move, finite
+
+
+@njit(cache=True)
+def _along(start: Floats, move: Floats, at: Floats) -> Floats:
+    """Return the margins (positions, 3, K) at positions on the line."""
+    out = np.empty((len(at), *start.shape))
+    for n in range(len(at)):
+        for i in range(start.shape[0]):
+            for j in range(start.shape[1]):
+                out[n, i, j] = start[i, j] + at[n] * move[i, j]
+    return out
+
+
+@njit(cache=True)
+def _integral(shares: Floats, slopes: Floats, move: Floats) -> tuple[Floats, float]:
+    """Return the weighted sum of slopes (nodes, 3, K), and what it makes of the move."""
+    weights = np.zeros(move.shape)
+    explained = 0.0
+    for i in range(move.shape[0]):
+        for j in range(move.shape[1]):
+            for n in range(len(shares)):
+                weights[i, j] += shares[n] * slopes[n, i, j]
+            explained += weights[i, j] * move[i, j]
+    return weights, explained
 
 
 @cache
@@ -117,3 +170,9 @@ def _rule() -> tuple[Floats, Floats]:
     """Return the nodes and weights of Gauss-Legendre on [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     return (nodes + 1) / 2, weights / 2
+
+
+@cache
+def _both_ends_and_nodes() -> Floats:
+    """Return 0, 1 and the nodes."""
+    return np.concatenate([[0.0, 1.0], _rule()[0]])

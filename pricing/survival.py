@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -46,8 +47,12 @@ def curves(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Curves:
     [1.0, 0.99005, 0.980199]
     """
     ages = _ages_to(months, edges)
-    survival, default, exit_ = _walk(as_margins(margins[None], ages)[0], ages, months)
-    return Curves(survival, default, exit_)
+    return walk(as_margins(margins[None], ages)[0], ages, months)
+
+
+def walk(margins: Floats, ages: Ints, months: int) -> Curves:
+    """Return the `curves` of margins and ages that have been checked."""
+    return Curves(*_walk(margins, ages, months))
 
 
 def incidence(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Floats:
@@ -62,6 +67,11 @@ def as_ages(edges: Sequence[int] | Ints) -> Ints:
     >>> as_ages((0, 6, 12)).tolist()
     [0, 6, 12]
     """
+    return _ages(tuple(edges))
+
+
+@lru_cache(maxsize=64)
+def _ages(edges: tuple[int, ...]) -> Ints:
     ages = np.array(edges, np.int64)
     if ages.ndim != 1 or len(ages) < 2 or ages[0] != 0 or (ages[1:] <= ages[:-1]).any():
         raise InputError.of("edges", "whole months rising from 0", edges)

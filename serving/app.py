@@ -17,6 +17,7 @@ from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import InputError, SeedrateError
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
 from serving.champion import ROOT, champion
@@ -138,4 +139,4 @@ def _warm(pricer: Pricer) -> None:
     """Price a project of which nothing is known, so that everything is compiled."""
     for repayment in REPAYMENTS:
         terms = Terms(amount=1e6, term_months=12, repayment=repayment)
-        pricer.quote_checked({}, terms).document("en")
+        pricer.quote_checked({}, TermLoan(terms)).document("en")

@@ -13,6 +13,8 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 from features.column import ColumnSet
 from models.reasons import Language
 from pricing.errors import Fault, InputError
+from pricing.instrument import Deal
+from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from serving.fields import Field, of_column, of_instrument, one_of, optional, record, text
 
@@ -27,7 +29,7 @@ class Asked:
 
     reference: str | None
     project: Mapping[str, object]
-    terms: Terms
+    deal: Deal
     language: Language
 
 
@@ -82,7 +84,7 @@ class Contract:
         return Asked(
             reference=body.get("reference"),
             project=body["project"],
-            terms=_terms(body["instrument"]),
+            deal=TermLoan(_terms(body["instrument"])),
             language=body.get("language") or "en",
         )
 

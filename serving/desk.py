@@ -13,7 +13,7 @@ import orjson
 
 from models.reasons import Language
 from pricing.errors import InputError, SeedrateError
-from pricing.schedule import Terms
+from pricing.instrument import Deal
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, refused
@@ -31,7 +31,7 @@ class Quote(Protocol):
 class Pricer(Protocol):
     """What prices and explains: `models.pricer.Pricer`, or a small one in a test."""
 
-    def quote_checked(self, project: Mapping[str, object], terms: Terms) -> Quote:
+    def quote_checked(self, project: Mapping[str, object], deal: Deal) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
 
@@ -86,7 +86,7 @@ class Desk:
         asked = self.contract.read(body)
         checked = perf_counter()
         try:
-            quote = self.pricer.quote_checked(asked.project, asked.terms)
+            quote = self.pricer.quote_checked(asked.project, asked.deal)
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
@@ -99,14 +99,14 @@ class Desk:
     def _written(self, asked: Asked, quote: Quote, *, recorded: bool) -> Reply:
         now = self.now()
         quote_id = self.new_id(now) if recorded else None
-        terms = asked.terms
+        terms = asked.deal.terms
         document = {
             "quote_id": quote_id,
             "recorded": recorded,
             "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "reference": asked.reference,
             "instrument": {
-                "kind": "term_loan",
+                "kind": asked.deal.kind,
                 "amount": terms.amount,
                 "term_months": terms.term_months,
                 "repayment": terms.repayment,

@@ -60,7 +60,7 @@ def beeswarm(priced: Priced, column_set: ColumnSet, paper: Paper) -> None:
 
 def distribution(priced: Priced, policy: Policy, paper: Paper) -> None:
     """Draw the spreads that would be quoted, and of what the rate is made from safe to risky."""
-    spreads = np.array([price.clipped_spread_bps for price in priced.prices])
+    spreads = np.array([price.charged_bps for price in priced.prices])
     figure, (left, right) = paper.panels(
         columns=2, width=10.6, title=f"Prices of {len(spreads)} projects out of time"
     )

@@ -12,7 +12,7 @@ from models.explain import attribute
 from models.hazard import HazardModel
 from pricing.errors import InputError
 from pricing.instrument import Price
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from training.periods import Floats
@@ -81,7 +81,7 @@ def price(model: HazardModel, policy: Policy, projects: Sequence[Asked]) -> Pric
     rows, columns, bases, prices = [], [], [], []
     for project, terms in projects:
         x = model.encoder.row(project, terms)
-        reading, loan = model.read(x), TermLoan(terms, policy, model.edges)
+        reading, loan = model.read(x), TermLoan(terms).priced(policy, model.edges)
         parts = attribute(model, reading, loan)
         rows.append(x)
         columns.append(parts.columns_bps)

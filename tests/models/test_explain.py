@@ -15,15 +15,15 @@ from models.explain import RESIDUE_BPS, attribute
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing.errors import InputError, ModelError
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import load
 from pricing.schedule import Terms
 
 POLICY = load(currency="CNY")
 LOANS = (
-    Terms(amount=1e6, term_months=36, repayment="bullet"),
-    Terms(amount=2e6, term_months=60, repayment="linear", grace_months=6, payment_months=3),
-    Terms(amount=3e6, term_months=48, repayment="annuity", grace_months=12, payment_months=3),
+    TermLoan(Terms(1e6, 36, "bullet")),
+    TermLoan(Terms(2e6, 60, "linear", grace_months=6, payment_months=3)),
+    TermLoan(Terms(3e6, 48, "annuity", grace_months=12, payment_months=3)),
 )
 
 
@@ -44,13 +44,13 @@ def pricer(model: HazardModel) -> Pricer:
     return Pricer(model, POLICY)
 
 
-@pytest.mark.parametrize("terms", LOANS, ids=lambda terms: terms.repayment)
+@pytest.mark.parametrize("deal", LOANS, ids=lambda deal: deal.terms.repayment)
 def test_the_parts_sum_to_the_spread_before_rounding(
-    model: HazardModel, projects: list[dict[str, Any]], terms: Terms
+    model: HazardModel, projects: list[dict[str, Any]], deal: TermLoan
 ) -> None:
-    loan = TermLoan(terms, POLICY, model.edges)
+    loan = deal.priced(POLICY, model.edges)
     for project in projects:
-        reading = model.read(model.encoder.row(project, terms))
+        reading = model.read(model.encoder.row(project, deal.terms))
         parts = attribute(model, reading, loan)
         whole = parts.base_bps + parts.columns_bps.sum() + parts.macro_bps
         figure = loan.figures((reading.margins + model.overlay)[None])[0]
@@ -124,7 +124,7 @@ def test_what_comes_from_the_terms_is_explained_with_its_value(
     values = {item["column"]: item["value"] for item in told["items"]}
     for column in model.column_set.columns:
         if column.terms:
-            assert values[column.name] == getattr(LOANS[1], column.terms)
+            assert values[column.name] == getattr(LOANS[1].terms, column.terms)
 
 
 def test_every_fault_of_a_project_is_named_at_once(

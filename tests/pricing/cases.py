@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pricing import policy
+from pricing.credit import Credit
 from pricing.funding import FundingCurve
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import Terms
 
@@ -47,9 +48,15 @@ def flat(*, annual_hazard: float, lgd: float, annual_exits: float = 0.0) -> Floa
     return np.repeat(np.array(column)[:, None], BUCKETS, axis=1)
 
 
+def loan(terms: Terms, *, under: Policy = STANDARD, kind: type[Credit] = Credit) -> Credit:
+    """Return a priced term loan, as a kind of `Credit`."""
+    priced = TermLoan(terms).priced(under, EDGES)
+    return kind(priced.legs, priced.policy, priced.edges, priced.term_months)
+
+
 def spread_of(terms: Terms, margins: Floats, *, under: Policy = STANDARD) -> float:
     """Return the unclipped spread in bp."""
-    return float(TermLoan(terms, under, EDGES).figures(margins[None])[0])
+    return float(loan(terms, under=under).figures(margins[None])[0])
 
 
 @st.composite

@@ -47,4 +47,4 @@ def test_the_rule_is_seen_to_fail() -> None:
 
 
 def test_there_are_kernels_to_look_at() -> None:
-    assert {"spreads", "gradients"} <= {kernel.__name__ for kernel in kernels_of(kernels)}
+    assert {"figures", "gradients"} <= {kernel.__name__ for kernel in kernels_of(kernels)}

@@ -11,6 +11,7 @@ from typing import Any
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models.reasons import Language
 from pricing.errors import InputError, PolicyError
+from pricing.instrument import Deal
 from pricing.schedule import Terms
 from serving.contract import Contract
 from serving.desk import Desk
@@ -90,7 +91,8 @@ class PlainQuote:
 class PlainPricer:
     """Refuses what the sectors in its hands tell it to refuse."""
 
-    def quote_checked(self, project: Mapping[str, object], terms: Terms) -> PlainQuote:
+    def quote_checked(self, project: Mapping[str, object], deal: Deal) -> PlainQuote:
+        terms = deal.terms
         match project.get("city"):
             case "Nowhere":
                 raise PolicyError("no loans to Nowhere")

@@ -26,7 +26,7 @@ def said(body: Any) -> dict[str, str]:
 def test_a_sound_request_is_read_as_it_came() -> None:
     asked = CONTRACT.read(REQUEST)
     assert asked.project is REQUEST["project"]
-    assert asked.terms == Terms(amount=1_000_000, term_months=36, repayment="linear")
+    assert asked.deal.terms == Terms(amount=1_000_000, term_months=36, repayment="linear")
     assert (asked.reference, asked.language) == ("R-1", "en")
 
 
@@ -34,7 +34,7 @@ def test_what_is_optional_may_be_null_or_absent() -> None:
     asked = CONTRACT.read(
         request(reference=None, language=None, project__cash=None, instrument__grace_months=None)
     )
-    assert (asked.reference, asked.language, asked.terms.grace_months) == (None, "en", 0)
+    assert (asked.reference, asked.language, asked.deal.terms.grace_months) == (None, "en", 0)
 
 
 def test_every_fault_is_told_at_once() -> None:

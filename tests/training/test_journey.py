@@ -23,6 +23,7 @@ from models import artifact, copies, golden, pyfunc, registry
 from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import InputError, ModelError
+from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from tests.bank import write_bank_data
 from training.__main__ import app
@@ -142,7 +143,7 @@ def test_a_notebook_gets_the_very_numbers_of_a_quote(bank: Bank) -> None:
     for number, row in enumerate(loans.to_dict(orient="records")):
         project = {name: row[name] for name in asked if not pd.isna(row[name])}
         terms = Terms(amount=250_000, term_months=48, repayment=row["repayment"])
-        document = pricer.quote(project, terms).document()
+        document = pricer.quote(project, TermLoan(terms)).document()
         assert list(priced.columns) == list(pyfunc.FIGURES)
         assert priced.loc[number, "rate"] == float(document["rate"])
         assert priced.loc[number, "spread_bps"] == float(document["spread_bps"])

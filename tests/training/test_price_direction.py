@@ -7,7 +7,7 @@ import pytest
 
 from features.column import Direction
 from pricing import policy
-from pricing.loan import TermLoan
+from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from tests.training import books
 from training.fit import Fitted, fit
@@ -39,7 +39,8 @@ def steps_against(fitted: Fitted) -> int:
         moved[:, :, column] = values[:, None]
         margins = fitted.margins(moved.reshape(-1, x.shape[1]))
         for loan in LOANS:
-            figures = TermLoan(loan, terms, books.EDGES).figures(margins).reshape(len(values), -1)
+            priced = TermLoan(loan).priced(terms, books.EDGES)
+            figures = priced.figures(margins).reshape(len(values), -1)
             wrong += int((sign * np.diff(figures, axis=0) < -1e-6).sum())
     return wrong
 
