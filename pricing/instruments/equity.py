@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import ClassVar
@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing import valuation
+from pricing.credit import HORIZONS, published
 from pricing.errors import Fault, InputError, ModelError
-from pricing.instrument import Line
+from pricing.instrument import Line, Price
+from pricing.policy import Policy
+from pricing.schedule import Terms
 from pricing.survival import DEFAULT, EXIT, Curves, as_ages, as_margins, curves
 from pricing.valuation import Stage
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HORIZONS = (12, 36, 60)  # months at which the probability of default is published
+LOSS_IN_FAILURE = 1.0  # a share ranks last: nothing is left for it
 LONGEST_HORIZON = 600  # months
 
 ABOVE_ZERO = ("a number above 0", math.ulp(0.0), math.inf)
@@ -87,6 +90,15 @@ class Equity:
         if faults := [*_faults(self)]:
             raise InputError(faults)
 
+    @property
+    def terms(self) -> Terms:
+        """Return the amount and the time that it is tied up."""
+        return Terms(self.amount, self.horizon_months, "bullet")
+
+    def priced(self, policy: Policy, edges: Sequence[int]) -> EquityStake:
+        """Return the stake on these age buckets; a lender's policy has no say in its value."""
+        return EquityStake(self, edges)
+
     def stake(self, firm_value: float) -> float:
         """Return what the stake brings when the firm is sold, before any concession."""
         return self.ownership * self.retention * firm_value
@@ -99,17 +111,6 @@ class Equity:
     def kept(self, firm_value: float) -> float:
         """Return what the fund is left with."""
         return self.stake(firm_value) - self.ceded(firm_value)
-
-
-@dataclass(frozen=True, eq=False)
-class EquityPrice:
-    """What a stake is worth, and of what that is made."""
-
-    value_bps: float  # the figure that is explained
-    waterfall: tuple[Line, ...]  # bp of the investment; adds up to the value
-    details: Mapping[str, float]  # the methods side by side
-    pd: Mapping[str, float]  # probability of default by month "12", "36", "60", "lifetime"
-    curves: Curves  # month by month to the exit, without early repayment
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,30 +170,27 @@ class EquityStake:
         """Return nothing: the value is smooth in the margins."""
         return ()
 
-    def price(self, margins: Floats) -> EquityPrice:
-        """Return the price of margins (3, K)."""
+    def price(self, margins: Floats) -> Price:
+        """Return the price of margins (3, K); its details show the methods side by side."""
         alive, _ = self._survive(as_margins(margins[None], self._ages))
         survival = float(alive[0, -1])
         if not math.isfinite(survival):
             raise ModelError(f"margins must give a finite survival, however: {survival=}")
-        terms = self.terms
         flows = alive[0] * self._flows
         costs_bps, kept_bps = float(flows[:-1].sum()), float(flows[-1])
-        stake_bps = kept_bps * terms.stake(terms.exit_value) / terms.kept(terms.exit_value)
-        waterfall = (
-            Line("stake", stake_bps),
-            Line("concession", kept_bps - stake_bps),
-            Line("stage_costs", costs_bps),
-            Line("investment", -1e4),
-        )
-        worth = terms.amount * (kept_bps + costs_bps) / 1e4
-        paths = _curves(margins, self._ages, terms.horizon_months)
-        return EquityPrice(
-            value_bps=kept_bps + costs_bps - 1e4,
-            waterfall=waterfall,
-            details=dict(_details(terms, worth=worth, survival=survival)),
-            pd=_pd(paths.default),
+        value_bps = kept_bps + costs_bps - 1e4
+        worth = self.terms.amount * (kept_bps + costs_bps) / 1e4
+        paths = _curves(margins, self._ages, self.terms.horizon_months)
+        return Price(
+            figure=self.figure,
+            figure_bps=value_bps,
+            charged_bps=value_bps,
+            waterfall=_waterfall(self.terms, kept_bps=kept_bps, costs_bps=costs_bps),
+            pd=published(paths.default, HORIZONS),
+            lgd=LOSS_IN_FAILURE,
+            maturity_years=self.terms.horizon_months / 12,
             curves=paths,
+            details=dict(_details(self.terms, worth=worth, survival=survival)),
         )
 
     def _survive(self, rows: Floats) -> tuple[Floats, Floats]:
@@ -222,11 +220,15 @@ def _curves(margins: Floats, ages: Ints, months: int) -> Curves:
     return curves(alone, ages, months)
 
 
-def _pd(default: Floats) -> dict[str, float]:
-    """Return the published probabilities of default, of (months + 1,) cumulative ones."""
-    last = len(default) - 1
-    pd = {str(month): float(default[min(month, last)]) for month in HORIZONS}
-    return pd | {"lifetime": float(default[last])}
+def _waterfall(terms: Equity, *, kept_bps: float, costs_bps: float) -> tuple[Line, ...]:
+    """Return the lines that add up to the value, in bp of the investment."""
+    stake_bps = kept_bps * terms.stake(terms.exit_value) / terms.kept(terms.exit_value)
+    return (
+        Line("stake", stake_bps),
+        Line("concession", kept_bps - stake_bps),
+        Line("stage_costs", costs_bps),
+        Line("investment", -1e4),
+    )
 
 
 def _details(terms: Equity, *, worth: float, survival: float) -> Iterator[tuple[str, float]]:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import InputError, ModelError
+from pricing.instrument import Deal
 from pricing.instruments.equity import Equity, EquityStake, Scenarios
 from pricing.path import path_weights
 from pricing.survival import DEFAULT, EXIT, LGD
 from pricing.valuation import Stage, rnpv
-from tests.pricing.cases import BUCKETS, EDGES, Floats, flat, margins
+from tests.pricing.cases import BUCKETS, EDGES, STANDARD, Floats, flat, margins
 
 PUBLISHED = Equity(  # design note on pricing, section 5: the first cost is the investment
     amount=5,
@@ -65,7 +66,7 @@ def equities(draw: st.DrawFn, *, most_stages: int = 4) -> Equity:
 def test_a_firm_that_cannot_fail_has_the_published_value() -> None:
     # same source: rNPV 23.184203, which is net of the first cost of 5; success 0.098658
     price = EquityStake(PUBLISHED, EDGES).price(NO_HAZARD)
-    assert price.value_bps / 1e4 * 5 == pytest.approx(23.184203, rel=0, abs=5e-7)
+    assert price.figure_bps / 1e4 * 5 == pytest.approx(23.184203, rel=0, abs=5e-7)
     assert price.details["rnpv"] == pytest.approx(28.184203, rel=0, abs=5e-7)
     assert price.details["technical_success"] == pytest.approx(0.098658, rel=1e-12)
     assert price.details["survive_to_exit"] == 1.0
@@ -103,7 +104,7 @@ def test_an_early_repayment_is_no_failure_of_the_firm() -> None:
     staying, leaving = flat(annual_hazard=0.05, lgd=0.4), flat(annual_hazard=0.05, lgd=0.7)
     leaving[EXIT] = -2.0
     prices = [EquityStake(FUND, EDGES).price(m) for m in (staying, leaving)]
-    assert prices[0].value_bps == prices[1].value_bps
+    assert prices[0].figure_bps == prices[1].figure_bps
     assert prices[0].pd == prices[1].pd
     assert prices[1].curves.exit.max() == 0
 
@@ -144,7 +145,7 @@ def test_a_wrong_adjoint_is_caught() -> None:
 def test_the_weights_explain_any_move(terms: Equity, start: Floats, end: Floats) -> None:
     start[EXIT], end[EXIT] = -4.0, -5.0
     stake = EquityStake(terms, EDGES)
-    weights, _ = path_weights(stake, start, end)
+    weights = path_weights(stake, start, end)[0]
     before, after = stake.figures(np.stack([start, end]))
     explained = math.fsum((weights * (end - start)).flat)
     assert explained == pytest.approx(after - before, rel=0, abs=1e-6)
@@ -157,8 +158,8 @@ def test_the_waterfall_adds_up_to_the_value(terms: Equity, m: Floats) -> None:
     names = [line.name for line in price.waterfall]
     assert names == ["stake", "concession", "stage_costs", "investment"]
     total = math.fsum(line.bps for line in price.waterfall)
-    assert total == pytest.approx(price.value_bps, rel=1e-12, abs=1e-8)
-    assert price.value_bps == pytest.approx(value_of(terms, m), rel=1e-12, abs=1e-8)
+    assert total == pytest.approx(price.figure_bps, rel=1e-12, abs=1e-8)
+    assert price.figure_bps == pytest.approx(value_of(terms, m), rel=1e-12, abs=1e-8)
 
 
 @given(equities(), margins())
@@ -225,6 +226,14 @@ def test_a_batch_values_every_row_as_if_it_were_alone(terms: Equity, rows: list[
         alone, alone_slopes = stake.gradients(row[None])
         assert values[i] == pytest.approx(alone[0], rel=1e-12, abs=1e-8)
         np.testing.assert_allclose(slopes[i], alone_slopes[0], rtol=1e-12, atol=1e-8)
+
+
+def test_a_stake_is_a_deal_that_is_priced_like_any_other() -> None:
+    deal: Deal = FUND
+    m = flat(annual_hazard=0.05, lgd=0.4)
+    price = deal.priced(STANDARD, EDGES).price(m)
+    assert (deal.kind, price.figure, deal.terms.term_months) == ("equity", "value_bps", 70)
+    assert price.figure_bps == price.charged_bps == pytest.approx(value_of(FUND, m), rel=1e-12)
 
 
 def test_a_survival_that_is_no_number_is_the_model_s_fault() -> None:
