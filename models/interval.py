@@ -8,8 +8,12 @@ was foretold (out of time, groups of them strayed by `tau` more than chance and 
 
 Both are standard deviations of the logit of PD at one horizon, that at which `tau` was measured.
 The ends are reached by one shift of all log-hazards of default, up or down; every other figure of
-the quote has its interval at the same two sets of margins, the price among them. Not contained: a
-loss given default or early exits that turn out otherwise, and what no model of this form can see.
+the quote has its interval at the same two sets of margins, the price among them.
+
+The level is one of groups: of a tenth of the score in a quarter, defaults lie inside so often
+(`training/cohorts.py` measures it). A single project's own probability cannot be observed and may
+lie outside more often, by what its columns do not tell. Not contained either: a loss given default
+or early exits that turn out otherwise.
 """
 
 from __future__ import annotations
@@ -67,7 +71,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Interval:
-    """The ends between which the truth is expected with a probability of `level`.
+    """Two ends of a quote; groups of projects default within theirs with probability `level`.
 
     Attributes:
         level: in (0, 1).

@@ -17,7 +17,7 @@ from features.book import Book
 from models import artifact, golden, registry
 from models.hazard import HazardModel
 from pricing import policy as policies
-from training import curves, monotone, prices, sample
+from training import cohorts, curves, monotone, prices, sample
 from training.evaluate import Measure
 from training.fit import Fitted
 from training.paper import Paper
@@ -86,7 +86,8 @@ def pack(
     """
     judged = study(fitted, resamples=resamples, told=told)
     folder, papers = into / registry.FOLDER, into / "papers"
-    card = {**fitted.card, **_evidence(fitted, judged, source)}
+    strayed = cohorts.judge(fitted, judged.ours)
+    card = {**fitted.card, **_evidence(fitted, judged, source), "interval": strayed.card}
     replace(fitted, card=card).write(folder)
     _tables(judged, folder, papers)
     model = artifact.read(folder, artifact.seal(folder))
