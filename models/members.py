@@ -35,17 +35,20 @@ class Members:
     end: Longs
 
     @classmethod
-    def of(cls, tables: Tables, bag: Bag) -> Members:
+    def of(cls, tables: Tables, bag: Bag | None) -> Members:
         """Count the leaves of each member of the bag that is the first row of the tables.
+
+        Where the row is a constant there is no bag, and nobody to stand apart.
 
         Raises:
             ModelError: the tables were not laid out from this bag.
         """
         boxes = tables.boxes
         _, buckets = boxes.shape
+        texts = bag.boosters if bag else ()
         counts = [
             sum(1 for _ in leaves_of(text, columns=tables.columns, buckets=buckets))
-            for text in bag.boosters
+            for text in texts
         ]
         first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
         leaves = int(first[-1])
@@ -55,7 +58,7 @@ class Members:
         start = boxes.start[:leaves]
         depth = boxes.start[1 : leaves + 1] - start
         full = tables.row_of[:leaves] + (2**depth - 1) * depth - start
-        value = boxes.value[:leaves] * len(bag.boosters)
+        value = boxes.value[:leaves] * len(texts)
         return cls(first, full, value, boxes.begin[:leaves].copy(), boxes.end[:leaves].copy())
 
     def __len__(self) -> int:

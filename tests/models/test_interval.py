@@ -76,6 +76,13 @@ def test_a_bag_of_one_has_no_spread() -> None:
     assert Members.of(laid, alone).spread(shift, np.ones(BUCKETS)) == 0.0
 
 
+def test_a_cause_without_a_bag_has_no_spread() -> None:
+    rows = [None, EXITS, None]
+    laid = boxes(rows, columns=COLUMNS, absent=[-5.0, -4.5, 0.0])
+    constant = Tables.build(laid, X[:40], np.ones(40))
+    assert Members.of(constant, None).spread(constant.read(X[0]).shift, np.ones(BUCKETS)) == 0.0
+
+
 def test_members_of_another_bag_are_refused() -> None:
     with pytest.raises(ModelError, match="leaves in the tables"):
         Members.of(TABLES, EXITS)
