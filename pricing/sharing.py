@@ -167,8 +167,8 @@ def _exactly(parts: Sequence[float], whole: float, closing: int) -> list[float]:
 
     All are multiples of the whole's last binary digit, so that any sum of them is exact.
 
-    >>> a, b, c = _exactly([0.35, 0.08, 0.57], 1.0, 2)
-    >>> 0.35 + 0.08 + 0.57, a + b + c
+    >>> a, b, c = _exactly([0.6, 0.3, 0.1], 1.0, 2)
+    >>> 0.6 + 0.3 + 0.1, a + b + c
     (0.9999999999999999, 1.0)
     """
     digit = math.ulp(whole)
