@@ -135,7 +135,6 @@ class Boxes(NamedTuple):
     first: NDArray[np.int32]  # (conditions,) lowest bin that passes
     last: NDArray[np.int32]  # (conditions,) highest bin that passes
     missing: NDArray[np.bool_]  # (conditions,) whether a missing value passes
-    leaf: NDArray[np.int32]  # (conditions,) whose condition it is
     value: Floats  # (leaves,)
     begin: NDArray[np.int64]  # (leaves,) row * (K + 1) + first age bucket
     end: NDArray[np.int64]  # (leaves,) row * (K + 1) + last age bucket + 1
@@ -179,7 +178,6 @@ def boxes(bags: Sequence[Bag | None], *, columns: int, absent: Sequence[float]) 
         first=np.array([_bin(cuts[c], at.low) for c, at in conditions], np.int32),
         last=np.array([_bin(cuts[c], at.high) - 1 for c, at in conditions], np.int32),
         missing=np.array([at.missing for _, at in conditions], np.bool_),
-        leaf=np.repeat(np.arange(len(placed), dtype=np.int32), depth),
         value=np.array([value for _, value, _ in placed], np.float64),
         begin=np.array([row * width + leaf.age_from for leaf, _, row in placed], np.int64),
         end=np.array([row * width + leaf.age_to for leaf, _, row in placed], np.int64),

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from models.leaves import Bag, Floats, leaves_of
-from models.tables import Longs, Tables
+from models.tables import Longs, Rows, Tables
 from pricing.errors import ModelError
 
 
@@ -22,14 +22,14 @@ class Members:
 
     Attributes:
         first: (members + 1,) where each member's leaves begin.
-        holds: (leaves,) the `Reading.shift` of a leaf whose conditions all hold.
+        holds: (leaves,) the `Reading.row` of a leaf whose conditions all hold.
         value: (leaves,) what the leaf adds to its own member's log-hazard.
         begin: (leaves,) the first age bucket in which it does.
         end: (leaves,) one past the last.
     """
 
     first: Longs
-    holds: Longs
+    holds: Rows
     value: Floats
     begin: Longs
     end: Longs
@@ -55,9 +55,8 @@ class Members:
         found = int(np.count_nonzero(boxes.begin <= buckets))
         if leaves != found:
             raise ModelError(f"default must have {leaves} leaves in the tables, however: {found}")
-        start = boxes.start[:leaves]
-        depth = boxes.start[1 : leaves + 1] - start
-        full = tables.row_of[:leaves] + (2**depth - 1) * depth - start
+        depth = np.diff(boxes.start[: leaves + 1])
+        full = (tables.row_of[:leaves] + (2**depth - 1) * depth).astype(np.uint32)
         value = boxes.value[:leaves] * len(texts)
         return cls(first, full, value, boxes.begin[:leaves].copy(), boxes.end[:leaves].copy())
 
@@ -65,20 +64,20 @@ class Members:
         """Return the number of members."""
         return len(self.first) - 1
 
-    def scores(self, shift: Longs, weights: Floats) -> Floats:
+    def scores(self, row: Rows, weights: Floats) -> Floats:
         """Return sum_k weights_k m_jk of every member j, without the baseline: (members,).
 
         Args:
-            shift: of a `Reading`.
+            row: of a `Reading`.
             weights: (K,) of the ages.
         """
         upto = np.zeros(len(weights) + 1)
         np.cumsum(weights, out=upto[1:])
         scores = np.zeros(len(self))
-        _scores(shift, upto, self.first, self.holds, self.value, self.begin, self.end, scores)
+        _scores(row, upto, self.first, self.holds, self.value, self.begin, self.end, scores)
         return scores
 
-    def spread(self, shift: Longs, weights: Floats) -> float:
+    def spread(self, row: Rows, weights: Floats) -> float:
         """Return the standard deviation over members of sum_k weights_k m_jk; 0 for one member.
 
         With the derivatives of logit PD by the log-hazards as weights (`interval.slopes`) this is
@@ -86,7 +85,7 @@ class Members:
 
             s^2 = sum_j (y_j - mean y)^2 / (members - 1)
         """
-        scores: list[float] = self.scores(shift, weights).tolist()
+        scores: list[float] = self.scores(row, weights).tolist()
         if len(scores) < 2:
             return 0.0
         mean = math.fsum(scores) / len(scores)
@@ -95,10 +94,10 @@ class Members:
 
 @njit(cache=True)
 def _scores(
-    shift: Longs,
+    row: Rows,
     upto: Floats,
     first: Longs,
-    holds: Longs,
+    holds: Rows,
     value: Floats,
     begin: Longs,
     end: Longs,
@@ -107,5 +106,5 @@ def _scores(
     """Add up the leaves that hold, each weighted by the ages in which it does, by member."""
     for member in range(len(scores)):
         for leaf in range(first[member], first[member + 1]):
-            if shift[leaf] == holds[leaf]:
+            if row[leaf] == holds[leaf]:
                 scores[member] += value[leaf] * (upto[end[leaf]] - upto[begin[leaf]])

@@ -22,17 +22,74 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from models.leaves import Boxes, Floats
+from pricing.errors import ModelError
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
+Rows = NDArray[np.uint32]
 
 FACTORIALS = np.array([math.factorial(n) for n in range(20)], np.float64)
+
+
+class Sieve(NamedTuple):
+    """The leaves once more, as one look at a project needs them: conditions by column, and narrow.
+
+    Every leaf has a slot for as many conditions as the deepest has. What it lacks always holds, and
+    counts for a column past the last. Numbers are as narrow as they can be, for all of it should
+    fit beside the rest of a quote into a core's cache; places are unsigned, so that a compiled loop
+    need not ask whether they count from the end.
+    """
+
+    run: Longs  # (columns + 1,) where each column's conditions begin
+    first: NDArray[np.int16]  # (conditions,) lowest bin that passes, by column
+    last: NDArray[np.int16]  # (conditions,) highest bin that passes
+    missing: NDArray[np.bool_]  # (conditions,) whether a missing value passes
+    slot: NDArray[np.uint32]  # (leaves, deepest) where a leaf's conditions stand
+    column: NDArray[np.uint16]  # (leaves, deepest) whose they are
+    depth: NDArray[np.uint8]  # (leaves,) how many there are
+    table: NDArray[np.uint32]  # (leaves,) where the leaf's table begins
+    begin: NDArray[np.uint16]  # (leaves,) of `Boxes`
+    end: NDArray[np.uint16]  # (leaves,) of `Boxes`
+
+    @classmethod
+    def of(cls, boxes: Boxes, columns: int, row_of: Longs) -> Sieve:
+        """Lay out all leaves.
+
+        Raises:
+            ModelError: a column has more thresholds than a narrow number counts.
+        """
+        most = int(boxes.last.max(initial=0))
+        if most > np.iinfo(np.int16).max or row_of[-1] > np.iinfo(np.uint32).max:
+            raise ModelError(f"a column must have at most 32767 bins, however: {most + 1}")
+        order = np.argsort(boxes.column, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        depth = np.diff(boxes.start)
+        leaf = np.repeat(np.arange(len(depth)), depth)
+        at = np.arange(len(order)) - boxes.start[:-1][leaf]
+        shape = (len(depth), int(depth.max(initial=0)))
+        slot = np.full(shape, len(order), np.uint32)
+        column = np.full(shape, columns, np.uint16)
+        slot[leaf, at], column[leaf, at] = place, boxes.column
+        return cls(
+            np.searchsorted(boxes.column[order], np.arange(columns + 1)).astype(np.int64),
+            boxes.first[order].astype(np.int16),
+            boxes.last[order].astype(np.int16),
+            boxes.missing[order],
+            slot,
+            column,
+            depth.astype(np.uint8),
+            row_of[:-1].astype(np.uint32),
+            boxes.begin.astype(np.uint16),
+            boxes.end.astype(np.uint16),
+        )
 
 
 @dataclass(frozen=True)
@@ -40,7 +97,7 @@ class Reading:
     """One project seen by the trees: its margins, and what its columns contribute to them."""
 
     tables: Tables
-    shift: Longs  # (leaves,) from the number of a condition to its value in the tables
+    row: Rows  # (leaves,) where each leaf's row begins in the tables
     margins: Floats  # (rows, K)
 
     def contributions(self, weights: Floats) -> Floats:
@@ -52,7 +109,7 @@ class Reading:
         Returns:
             (columns,); their sum is sum(weights * (margins - base)).
         """
-        return self.tables.contributions(self.shift, weights)
+        return self.tables.contributions(self.row, weights)
 
 
 @dataclass(frozen=True)
@@ -60,9 +117,10 @@ class Tables:
     """The leaves of a model with their Shapley tables against one weighted background."""
 
     boxes: Boxes
+    sieve: Sieve
     columns: int
     base: Floats  # (rows, K) mean margins of the background
-    cells: Floats  # all tables, one leaf after the other
+    cells: Floats  # all tables, one leaf after the other, and a row of nothing
     row_of: Longs  # (leaves + 1,) where each leaf's table begins
 
     @classmethod
@@ -78,13 +136,15 @@ class Tables:
         depth = np.diff(boxes.start)
         at = np.concatenate([[0], np.cumsum(2**depth)]).astype(np.int64)
         shares = np.zeros(int(at[-1]))
-        bins = _bins(np.ascontiguousarray(background), boxes)
-        _count_patterns(bins, weight / weight.sum(), boxes, at, shares)
         row_of = np.concatenate([[0], np.cumsum(2**depth * depth)]).astype(np.int64)
-        cells = np.zeros(int(row_of[-1]))
+        sieve = Sieve.of(boxes, columns, row_of)
+        bins = _bins(np.ascontiguousarray(background), boxes)
+        _count_patterns(bins, weight / weight.sum(), sieve, at, shares)
+        cells = np.zeros(int(row_of[-1]) + sieve.slot.shape[1])
         _fill(boxes, at, shares, FACTORIALS, row_of, cells)
         full = shares[at[1:] - 1] * boxes.value  # (leaves,) a leaf's mean over the background
-        return cls(boxes, columns, boxes.baseline + _over_ages(boxes, full), cells, row_of)
+        base = boxes.baseline + _over_ages(boxes, full)
+        return cls(boxes, sieve, columns, base, cells, row_of)
 
     def read(self, x: Floats) -> Reading:
         """See one project: its row in every leaf's table, and the margins at all ages.
@@ -93,19 +153,20 @@ class Tables:
             x: (columns,) encoded, NaN where missing.
         """
         rows, buckets = self.boxes.shape
-        shift = np.empty(len(self.boxes.value), np.int64)
+        row = np.empty(len(self.boxes.value), np.uint32)
         steps = np.zeros(rows * (buckets + 1))
-        _read(x, self.boxes, self.row_of, shift, steps)
+        boxes = self.boxes
+        _read(x, boxes.thresholds, boxes.offset, boxes.value, self.sieve, row, steps)
         margins = np.cumsum(steps.reshape(rows, -1), axis=1)[:, :-1] + self.boxes.baseline
-        return Reading(self, shift, margins)
+        return Reading(self, row, margins)
 
-    def contributions(self, shift: Longs, weights: Floats) -> Floats:
+    def contributions(self, row: Rows, weights: Floats) -> Floats:
         """Return the columns' Shapley values of sum(weights * margins); see `Reading`."""
         rows, buckets = self.boxes.shape
         upto = np.zeros((rows, buckets + 1))
         np.cumsum(weights, axis=1, out=upto[:, 1:])
         phi = np.zeros(self.columns)
-        _attribute(shift, upto.ravel(), self.boxes, self.cells, phi)
+        _attribute(row, upto.ravel(), self.sieve, self.cells, phi)
         return phi
 
     def margins(self, x: Floats) -> Floats:
@@ -152,31 +213,42 @@ def _bins(x: Floats, boxes: Boxes) -> Ints:
 
 
 @njit(cache=True)
-def _holds(bins: Ints, boxes: Boxes, holds: Ints) -> None:
-    """Check all conditions of one row; without a branch, so that many are checked at once."""
-    for i in range(len(boxes.column)):
-        b = bins[boxes.column[i]]
-        holds[i] = ((boxes.first[i] <= b) & (b <= boxes.last[i])) | (boxes.missing[i] & (b < 0))
+def _holds(bins: Ints, sieve: Sieve, holds: NDArray[np.bool_]) -> None:
+    """Check all conditions of one row: one value against all that is asked of its column."""
+    for c in range(len(bins)):
+        low, high = sieve.run[c], sieve.run[c + 1]
+        first, last, held = sieve.first[low:high], sieve.last[low:high], holds[low:high]
+        b = np.int16(bins[c])
+        if b < 0:
+            held[:] = sieve.missing[low:high]
+        else:
+            for i in range(len(held)):
+                held[i] = (first[i] <= b) & (b <= last[i])
+    holds[-1] = True
 
 
 @njit(cache=True)
-def _pattern(leaf: int, boxes: Boxes, holds: Ints) -> int:
-    """Return the bits of the leaf's conditions that hold."""
-    pattern = 0
-    start = boxes.start[leaf]
-    for i in range(boxes.start[leaf + 1] - start):
-        pattern |= holds[start + i] << i
-    return pattern
+def _patterns(bins: Ints, sieve: Sieve, patterns: Rows) -> None:
+    """Note for every leaf the bits of its slots that hold."""
+    holds = np.empty(len(sieve.first) + 1, np.bool_)
+    _holds(bins, sieve, holds)
+    slot = sieve.slot
+    for leaf in range(len(slot)):
+        pattern = 0
+        for i in range(slot.shape[1]):
+            pattern |= int(holds[slot[leaf, i]]) << i
+        patterns[leaf] = pattern
 
 
 @njit(cache=True)
-def _count_patterns(bins: Ints, weight: Floats, boxes: Boxes, at: Longs, shares: Floats) -> None:
+def _count_patterns(bins: Ints, weight: Floats, sieve: Sieve, at: Longs, shares: Floats) -> None:
     """Add every background row's weight to its pattern in every leaf."""
-    holds = np.empty(len(boxes.column), np.int32)
+    patterns = np.empty(len(sieve.slot), np.uint32)
     for r in range(len(bins)):
-        _holds(bins[r], boxes, holds)
-        for leaf in range(len(boxes.value)):
-            shares[at[leaf] + _pattern(leaf, boxes, holds)] += weight[r]
+        _patterns(bins[r], sieve, patterns)
+        for leaf in range(len(patterns)):
+            size = at[leaf + 1] - at[leaf]  # 2^d, where slots past d always hold
+            shares[at[leaf] + (patterns[leaf] & (size - 1))] += weight[r]
 
 
 @njit(cache=True)
@@ -207,32 +279,42 @@ def _fill(
 
 
 @njit(cache=True)
-def _read(x: Floats, boxes: Boxes, row_of: Longs, shift: Longs, steps: Floats) -> None:
+def _read(
+    x: Floats,
+    thresholds: Floats,
+    offset: Longs,
+    value: Floats,
+    sieve: Sieve,
+    row: Rows,
+    steps: Floats,
+) -> None:
     """Note every leaf's table row, and add the leaves that hold to the ages they hold in."""
-    holds = np.empty(len(boxes.column), np.int32)
     bins = np.empty(len(x), np.int32)
     for c in range(len(x)):
-        bins[c] = _bin(x[c], boxes.thresholds, boxes.offset[c], boxes.offset[c + 1])
-    _holds(bins, boxes, holds)
-    for leaf in range(len(boxes.value)):
-        pattern = _pattern(leaf, boxes, holds)
-        start = boxes.start[leaf]
-        d = boxes.start[leaf + 1] - start
-        shift[leaf] = row_of[leaf] + pattern * d - start
-        if pattern == (1 << d) - 1:
-            steps[boxes.begin[leaf]] += boxes.value[leaf]
-            steps[boxes.end[leaf]] -= boxes.value[leaf]
+        bins[c] = _bin(x[c], thresholds, offset[c], offset[c + 1])
+    _patterns(bins, sieve, row)
+    everything = (1 << sieve.slot.shape[1]) - 1
+    table, depth, begin, end = sieve.table, sieve.depth, sieve.begin, sieve.end
+    for leaf in range(len(row)):
+        pattern, d = int(row[leaf]), int(depth[leaf])
+        row[leaf] = table[leaf] + (pattern & ((1 << d) - 1)) * d
+        if pattern == everything:
+            steps[begin[leaf]] += value[leaf]
+            steps[end[leaf]] -= value[leaf]
 
 
 @njit(cache=True)
-def _attribute(shift: Longs, upto: Floats, boxes: Boxes, cells: Floats, phi: Floats) -> None:
+def _attribute(row: Rows, upto: Floats, sieve: Sieve, cells: Floats, phi: Floats) -> None:
     """Add up the table rows, each weighted by the ages in which its leaf holds."""
-    weight = upto[boxes.end] - upto[boxes.begin]  # (leaves,)
-    lanes = np.zeros((4, len(phi)))  # four sums side by side: none waits for the last one
-    for i in range(len(boxes.column)):
-        leaf = boxes.leaf[i]
-        lanes[i & 3, boxes.column[i]] += weight[leaf] * cells[shift[leaf] + i]
-    phi += lanes.sum(axis=0)
+    begin, end, column = sieve.begin, sieve.end, sieve.column
+    deepest = column.shape[1]
+    lanes = np.zeros((deepest, len(phi) + 1))  # a slot each: none waits for another's sum
+    for leaf in range(len(row)):
+        weight = upto[end[leaf]] - upto[begin[leaf]]
+        for i in range(deepest):
+            lanes[i, column[leaf, i]] += weight * cells[row[leaf] + np.uint32(i)]
+    for i in range(deepest):
+        phi += lanes[i, :-1]
 
 
 @njit(cache=True)

@@ -56,14 +56,14 @@ def test_the_spread_is_that_of_lightgbms_own_members() -> None:
     weights = np.random.default_rng(3).uniform(0, 1, BUCKETS)
     for x in X[:50]:
         expected = np.std(by_member(x) @ weights, ddof=1)
-        given = MEMBERS.spread(TABLES.read(x).shift, weights)
+        given = MEMBERS.spread(TABLES.read(x).row, weights)
         assert given == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_spread_with_slopes_is_that_of_the_members_logits_to_first_order() -> None:
     for x in X[:50]:
         reading = TABLES.read(x)
-        given = MEMBERS.spread(reading.shift, slopes(reading.margins, EDGES, months=24))
+        given = MEMBERS.spread(reading.row, slopes(reading.margins, EDGES, months=24))
         each = np.array([[member, *reading.margins[1:]] for member in by_member(x)])
         exact = np.std([logit_pd(margins, 24) for margins in each], ddof=1)
         assert given == pytest.approx(exact, rel=0.15, abs=0.01)
@@ -72,15 +72,15 @@ def test_the_spread_with_slopes_is_that_of_the_members_logits_to_first_order() -
 def test_a_bag_of_one_has_no_spread() -> None:
     alone = bag(booster(X))
     laid = tables(alone)
-    shift = laid.read(X[0]).shift
-    assert Members.of(laid, alone).spread(shift, np.ones(BUCKETS)) == 0.0
+    row = laid.read(X[0]).row
+    assert Members.of(laid, alone).spread(row, np.ones(BUCKETS)) == 0.0
 
 
 def test_a_cause_without_a_bag_has_no_spread() -> None:
     rows = [None, EXITS, None]
     laid = boxes(rows, columns=COLUMNS, absent=[-5.0, -4.5, 0.0])
     constant = Tables.build(laid, X[:40], np.ones(40))
-    assert Members.of(constant, None).spread(constant.read(X[0]).shift, np.ones(BUCKETS)) == 0.0
+    assert Members.of(constant, None).spread(constant.read(X[0]).row, np.ones(BUCKETS)) == 0.0
 
 
 def test_members_of_another_bag_are_refused() -> None:
