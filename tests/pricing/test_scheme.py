@@ -111,10 +111,10 @@ def test_a_sum_is_judged_tier_by_tier() -> None:
     ]
 
 
-def test_shares_that_miss_their_sum_by_rounding_are_sound() -> None:
-    split = payers(0.35, 0.08, 0.57)
-    assert math.fsum([0.35, 0.08, 0.57]) != 1
-    assert read(with_fields(payers=split, minimum=None, maximum=None))[1] == []
+@pytest.mark.parametrize("shares", [(0.35, 0.08, 0.57), (0.5, 0.5 + 3e-16)])
+def test_shares_that_miss_their_sum_by_rounding_are_sound(shares: tuple[float, ...]) -> None:
+    assert math.fsum(shares) != 1
+    assert read(with_fields(payers=payers(*shares), minimum=None, maximum=None))[1] == []
 
 
 def test_the_scheme_s_own_bounds_hold_for_each_tier() -> None:

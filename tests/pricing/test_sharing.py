@@ -118,6 +118,12 @@ def test_the_bank_keeps_what_a_capped_pool_does_not_pay() -> None:
     assert amounts_of(legs) == pytest.approx([120 - 48 * paid, 48 * paid], rel=1e-14)
 
 
+def test_the_bank_keeps_it_wherever_it_stands() -> None:
+    turned = replace(LOCAL_POOL, payers=LOCAL_POOL.payers[::-1])
+    legs = share_expected_loss(turned, expected_loss_bps=120, lgd=0.4, tier=None, pool_relief=0.5)
+    assert [(leg.role, leg.amount) for leg in legs] == [("local_pool", 24), ("bank", 96)]
+
+
 def test_the_cap_of_the_national_plan_counts_claims() -> None:
     # design note on pricing, section 4, claims basis, a = 5 %: 0.02562478 of 0.03
     assert pool_relief(NATIONAL, pd=0.03, lgd=0.4) == pytest.approx(0.02562478 / 0.03, abs=1e-6)

@@ -98,6 +98,12 @@ def test_cheap_funding_saves_its_share_of_the_difference() -> None:
     assert relending().bps(funding_rate=0.0205, course=bullet(36)) == pytest.approx(48)
 
 
+def test_cheap_funding_ends_at_its_cap() -> None:
+    # 300,000 of a million instead of 600,000: half of the 48 bp
+    saved = relending(cap=3e5).bps(funding_rate=0.0205, course=bullet(36))
+    assert saved == pytest.approx(24, rel=1e-12)
+
+
 def test_a_bank_with_cheaper_money_of_its_own_does_without() -> None:
     assert relending().bps(funding_rate=0.0125, course=bullet(36)) == 0
     assert relending().bps(funding_rate=0.01, course=bullet(36)) == 0
