@@ -26,7 +26,9 @@ from features.column import ColumnSet
 from features.encode import Encoder
 from features.sets import parse, to_toml
 from models.hazard import CAUSES, HazardModel
+from models.interval import Drift
 from models.leaves import Bag, Floats, boxes
+from models.members import Members
 from models.peers import Peers
 from models.tables import Tables
 from pricing.errors import ModelError
@@ -126,12 +128,15 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
     bags = [_bag(folder, numbers, cause) for cause in CAUSES]
     absent = [numbers["constants"].get(cause, -np.inf) for cause in CAUSES]
     laid = boxes(bags, columns=len(column_set.columns), absent=absent)
+    card, tables = _read_json(folder / "card.json"), Tables.build(laid, background, weight)
     return HazardModel(
-        card=_read_json(folder / "card.json"),
+        card=card,
         column_set=column_set,
         encoder=Encoder.from_json((folder / "encoder.json").read_text("utf-8"), column_set),
         overlay=np.array(numbers["overlay"], np.float64),
-        tables=Tables.build(laid, background, weight),
+        tables=tables,
+        members=Members.of(tables, bags[0]),
+        drift=Drift.of(card),
         peers=Peers.of(background, weight),
         digest=found,
     )

@@ -10,7 +10,9 @@ from typing import Any
 
 from features.column import ColumnSet
 from features.encode import Encoder
+from models.interval import Drift, Interval, Priced, interval, slopes
 from models.leaves import Floats
+from models.members import Members
 from models.peers import Peers
 from models.tables import Reading, Tables
 
@@ -28,6 +30,8 @@ class HazardModel:
         overlay: (3, K) calendar-time level of the cycle, added to the margins, never to a column.
         tables: the trees, with the exact Shapley tables of the background.
         peers: where values stand among the background's projects.
+        members: how far the members of the bag of default stand apart.
+        drift: how far groups of projects strayed out of time.
         digest: SHA-256 of the manifest, hexadecimal; the model's name in every quote.
     """
 
@@ -36,6 +40,8 @@ class HazardModel:
     encoder: Encoder
     overlay: Floats
     tables: Tables
+    members: Members
+    drift: Drift
     peers: Peers
     digest: str
 
@@ -84,3 +90,12 @@ class HazardModel:
     def margins(self, x: Floats) -> Floats:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""
         return self.tables.margins(x) + self.overlay
+
+    def interval(self, reading: Reading, instrument: Priced, *, months: int) -> Interval:
+        """Return the interval of a quote, with the default by `months`."""
+        margins = reading.margins + self.overlay
+        weights = slopes(margins, self.edges, months=self.drift.horizon_months)
+        sd_bag = self.members.spread(reading.row, weights)
+        return interval(
+            margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift, months=months
+        )

@@ -29,7 +29,7 @@ from numba import njit
 
 from models.leaves import Floats
 from models.tables import Longs
-from pricing.errors import InputError, ModelError
+from pricing.errors import InputError, ModelError, PolicyError
 from pricing.survival import as_ages, incidence
 
 LEVEL = 0.90
@@ -78,8 +78,8 @@ class Interval:
         months: by which the default of `pd_low` and `pd_high` happens.
         pd_low: a fraction.
         pd_high: a fraction.
-        spread_low_bps: unclipped.
-        spread_high_bps: unclipped.
+        low_bps: of the figure explained; None where no price is viable there.
+        high_bps: likewise.
         sd_bag: of the members, on the logit of PD at the drift's horizon.
         tau: of the groups out of time, likewise; None: not known, the interval is the bag's alone.
     """
@@ -88,8 +88,8 @@ class Interval:
     months: int
     pd_low: float
     pd_high: float
-    spread_low_bps: float
-    spread_high_bps: float
+    low_bps: float | None
+    high_bps: float | None
     sd_bag: float
     tau: float | None
 
@@ -136,11 +136,27 @@ def interval(
     half = z * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
     ends = _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)  # (2, 3, K)
-    figures = sorted(instrument.figures(ends).tolist())
+    low_bps, high_bps = _figures(instrument, ends)
+    low, high = incidence(ends, ages, months)[:, months].tolist()
+    return Interval(level, months, low, high, low_bps, high_bps, sd_bag, drift.tau)
+
+
+def _figures(instrument: Priced, ends: Floats) -> tuple[float | None, float | None]:
+    """Return the lower and the higher figure; where the riskier end has no price, that is None."""
+    try:
+        figures = sorted(instrument.figures(ends).tolist())
+    except PolicyError:
+        return _alone(instrument, ends[:1]), _alone(instrument, ends[1:])
     if not all(map(math.isfinite, figures)):
         raise ModelError(f"the ends of an interval must have finite figures, however: {figures}")
-    low, high = incidence(ends, ages, months)[:, months].tolist()
-    return Interval(level, months, low, high, figures[0], figures[1], sd_bag, drift.tau)
+    return figures[0], figures[1]
+
+
+def _alone(instrument: Priced, end: Floats) -> float | None:
+    try:
+        return float(instrument.figures(end)[0])
+    except PolicyError:
+        return None
 
 
 def slopes(margins: Floats, edges: Sequence[int] | Longs, *, months: int) -> Floats:

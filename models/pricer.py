@@ -9,13 +9,17 @@ from typing import Any
 from features.project import faults
 from models.explain import Explanation, attribute, explain
 from models.hazard import HazardModel
+from models.interval import Interval
 from models.reasons import Language
 from models.waterfall import Waterfall
+from pricing.arrange import arranged
 from pricing.basis_points import text
+from pricing.deal import Deal
 from pricing.errors import InputError
-from pricing.instrument import Deal, Price
+from pricing.instrument import Price
 from pricing.policy import Policy
 from pricing.schedule import Terms
+from pricing.support import Support
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class Pricer:
     model: HazardModel
     policy: Policy
 
-    def quote(self, project: Mapping[str, object], deal: Deal) -> Quote:
+    def quote(
+        self, project: Mapping[str, object], deal: Deal, support: Support | None = None
+    ) -> Quote:
         """Check, encode, read, price, explain.
 
         Args:
             project: column -> value as declared in the column set; absent or None is missing.
             deal: what is asked to be priced.
+            support: schemes and subsidies asked for.
 
         Raises:
             InputError: every value that is not as declared.
@@ -38,20 +45,24 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal)
+        return self.quote_checked(project, deal, support)
 
-    def quote_checked(self, project: Mapping[str, object], deal: Deal) -> Quote:
+    def quote_checked(
+        self, project: Mapping[str, object], deal: Deal, support: Support | None = None
+    ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        instrument = deal.priced(self.policy, model.edges)
+        instrument = arranged(deal, support, self.policy, model.edges)
         price = instrument.price(reading.margins + model.overlay)
+        last = min(deal.terms.term_months, model.edges[-1])
+        interval = model.interval(reading, instrument, months=last)
         parts = attribute(model, reading, instrument)
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
         told = explain(model, parts, waterfall, known, x)
-        return Quote(price, waterfall, told, model, self.policy)
+        return Quote(price, waterfall, told, interval, model, self.policy)
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Quote:
     price: Price
     waterfall: Waterfall
     explanation: Explanation
+    interval: Interval
     model: HazardModel
     policy: Policy
 
@@ -79,6 +91,8 @@ class Quote:
             "survival": [
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)
             ],
+            "interval": self._interval(),
+            "details": dict(self.price.details),
             "explanation": self._explanation(language),
             "missing_sources": self._missing_sources(),
             "model": {
@@ -122,6 +136,15 @@ class Quote:
             ],
         }
 
+    def _interval(self) -> dict[str, Any]:
+        within = self.interval
+        return {
+            "level": within.level,
+            "of": within.of,
+            "pd_lifetime": [f"{within.pd_low:.6f}", f"{within.pd_high:.6f}"],
+            self.waterfall.of: [_hundredths(within.low_bps), _hundredths(within.high_bps)],
+        }
+
     def _missing_sources(self) -> list[dict[str, Any]]:
         """Name each source of which nothing is known, and what that costs: part of the items."""
         items = {item.column.name: item for item in self.explanation.items}
@@ -131,6 +154,10 @@ class Quote:
                 bps = text(sum(items[name].hundredths for name in names))
                 missing.append({"source": source, "columns": list(names), "bps": bps})
         return missing
+
+
+def _hundredths(bps: float | None) -> str | None:
+    return None if bps is None else f"{bps:.2f}"
 
 
 def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,10 @@ Ints = NDArray[np.int64]
 HORIZONS = (12, 36, 60)  # months at which the probability of default is published
 
 
+Shares = tuple[tuple[str, float], ...]
+EXPECTED_LOSS: Shares = (("expected_loss", 1.0),)
+
+
 @dataclass(frozen=True, eq=False)
 class Credit:
     """Legs under a policy, as a function of a project's margins by age; formulas in `legs.py`."""
@@ -30,9 +36,12 @@ class Credit:
     policy: Policy
     edges: Sequence[int] | Ints  # (K + 1,) months
     term_months: int
+    loadings: Shares  # names and bp, which add up to those of the legs
     figure: str = "spread_bps"
-    funded: bool = True  # the lender's own money is out: its cost is a line beside the figure
-    income: tuple[tuple[str, float], ...] = ()  # names and shares of the other income of the legs
+    funded: bool = True  # the lender's own money is out: it costs, and floor and cap hold
+    losses: Shares = EXPECTED_LOSS  # how what the losses cost is shown; the shares add up to 1
+    income: str = ""  # the name of the legs' income
+    details: Mapping[str, Any] = field(default_factory=dict)
     _ages: Ints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -62,36 +71,47 @@ class Credit:
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
         rows = as_margins(margins[None], self._ages)
-        loss_bps, capital_bps, funding, years, _, lgd, value = kernels.breakdown(rows, self.legs)[
-            0
-        ].tolist()
-        policy = self.policy
-        figure_bps = loss_bps + capital_bps + float(self.legs.numbers[kernels.LOADINGS])
-        if not np.isfinite(figure_bps):
+        parts = kernels.breakdown(rows, self.legs)[0].tolist()
+        figure_bps = parts[kernels.LOSS_BPS] + parts[kernels.CAPITAL_BPS]
+        figure_bps += float(self.legs.numbers[kernels.LOADINGS])
+        if not math.isfinite(figure_bps):
             raise ModelError(f"margins must give a finite {self.figure}, however: {figure_bps}")
-        charged_bps = policy.clip(figure_bps)
-        income = [Line(name, -1e4 * part / value) for name, part in self.income]
-        lines = (
-            *([Line("ftp", 1e4 * funding, Part.BESIDE)] if self.funded else []),
-            Line("expected_loss", loss_bps - sum(line.bps for line in income)),
-            *income,
-            Line("capital", capital_bps),
-            Line("opex", policy.opex_bps),
-            Line("margin", policy.margin_bps),
-            Line("floor_cap", charged_bps - figure_bps, Part.APART),
-        )
-        term = self.term_months
-        paths = walk(rows[0], self._ages, term)
+        charged_bps = self.policy.clip(figure_bps) if self.funded else figure_bps
+        paths = walk(rows[0], self._ages, self.term_months)
         return Price(
             figure=self.figure,
             figure_bps=figure_bps,
             charged_bps=charged_bps,
-            waterfall=lines,
+            waterfall=(*self._lines(parts), *self._clip(charged_bps - figure_bps)),
             pd=published(paths.default, HORIZONS),
-            lgd=lgd,
-            maturity_years=years,
+            lgd=parts[kernels.MEAN_LGD],
+            maturity_years=parts[kernels.MATURITY],
             curves=paths,
+            details=self.details,
         )
+
+    def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
+        """Yield what the figure is made of, after what funding costs."""
+        if self.funded:
+            yield Line("ftp", 1e4 * parts[kernels.FUNDING_RATE], Part.BESIDE)
+        income_bps = 1e4 * float(self.legs.numbers[kernels.INCOME]) / parts[kernels.PAYING_VALUE]
+        for name, share in self.losses:
+            yield Line(name, share * (parts[kernels.LOSS_BPS] + income_bps))
+        if self.income:
+            yield Line(self.income, -income_bps)
+        if self.legs.numbers[kernels.SCALE]:
+            yield Line("capital", parts[kernels.CAPITAL_BPS])
+        for name, bps in self.loadings:
+            yield Line(name, bps)
+
+    def _clip(self, bps: float) -> Iterator[Line]:
+        if self.funded:
+            yield Line("floor_cap", bps, Part.APART)
+
+
+def usual(policy: Policy) -> Shares:
+    """Return the loadings of a loan under a policy."""
+    return (("opex", policy.opex_bps), ("margin", policy.margin_bps))
 
 
 def published(default: Floats, horizons: Iterable[int]) -> dict[str, float]:

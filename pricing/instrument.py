@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.policy import Policy
-from pricing.schedule import Terms
 from pricing.survival import Curves
 
 Floats = NDArray[np.float64]
@@ -72,16 +70,3 @@ class Instrument(Protocol):
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
-
-
-class Deal(Protocol):
-    """What a client asks to be priced; one that makes no sense cannot be made."""
-
-    kind: ClassVar[str]  # as a request names it
-
-    @property
-    def terms(self) -> Terms:
-        """Return the amount and its course over time, which a model's columns may read."""
-
-    def priced(self, policy: Policy, edges: Sequence[int]) -> Instrument:
-        """Return the instrument under a policy, for margins on these age buckets."""

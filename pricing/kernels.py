@@ -24,9 +24,9 @@ BUCKET, MONTHS, PERIOD, CLOSES = 0, 1, 2, 3  # columns of steps (J, 4)
 SHARE, MIDPOINT, COUPON, FUNDING, RISK, FIXED = range(6)
 # of basel (8,): the last is K itself where it does not depend on PD, -1 where it does
 DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY, FLAT = range(8)
-# of numbers (7,): bp per K, loadings in bp, Δ, accrual (Δ/2 or 0), paid at the start for 1 a year,
-# present value of other income, and what a unit of expected loss costs
-SCALE, LOADINGS, YEARS, ACCRUAL, UPFRONT, INCOME, GROSS = range(7)
+# of numbers (5,): bp per K, loadings in bp, Δ, present value of other income, and what a unit of
+# expected loss costs
+SCALE, LOADINGS, YEARS, INCOME, GROSS = range(5)
 
 # columns of a breakdown: expected loss less other income and capital in bp, funding rate, average
 # life in years, PD within 12 months, mean LGD, present value of a figure of 1
@@ -46,7 +46,7 @@ class Legs(NamedTuple):
     shift: Floats  # (J,) added to the log hazard of default
     grid: Floats  # (P, 6)
     basel: Floats  # (8,)
-    numbers: Floats  # (7,)
+    numbers: Floats  # (5,)
     periods: int  # n <= P: payments; the other periods only reach the twelfth month
     grace: int  # interest-only periods of an annuity, -1 for a schedule that is fixed
 
@@ -179,7 +179,7 @@ def amortise(
 def _survive(margins: Floats, legs: Legs, work: Work) -> float:
     """Walk the steps forward, fill the room but for the shares; return PD within 12 months."""
     steps, shift, grid = legs.steps, legs.shift, legs.grid
-    accrual, gross = legs.numbers[ACCRUAL], legs.numbers[GROSS]
+    half, gross = 0.5 * legs.numbers[YEARS], legs.numbers[GROSS]
     work.loss[:] = 0.0
     work.paying[:] = 0.0
     work.alive[0] = 1.0
@@ -199,7 +199,7 @@ def _survive(margins: Floats, legs: Legs, work: Work) -> float:
         work.alive[j + 1] = work.alive[j] - left
         severity = gross * (lgd * grid[k, RISK] + grid[k, FIXED])
         work.loss[k] += severity * cause * left * grid[k, MIDPOINT]
-        work.paying[k] += accrual * grid[k, MIDPOINT] * left
+        work.paying[k] += half * grid[k, MIDPOINT] * left
         work.paying[k] += steps[j, CLOSES] * grid[k, COUPON] * work.alive[j + 1]
         elapsed += months
         if elapsed <= 12:
@@ -226,7 +226,6 @@ def _weigh(legs: Legs, work: Work, pd: float, capital: tuple[float, float, float
     """Return the parts of the price at the shares, and how they pull, in `work`."""
     loss, paying, cost, coupon, life = _sums(work.share, legs, work)
     loss -= legs.numbers[INCOME]
-    paying += legs.numbers[UPFRONT]
     unexpected, unexpected_pd, b, b_pd = capital
     stretch, stretch_b, stretch_m = maturity_term(life, b)
     scale = legs.numbers[SCALE]
@@ -286,7 +285,7 @@ def _adjoint(margins: Floats, legs: Legs, work: Work, parts: Parts, gradient: Fl
     loss_bar = 1e4 / parts.paying_value * parts.gain
     paying_bar = -parts.loss_bps / parts.paying_value * parts.gain
     pd_bar = parts.capital_by_pd * parts.gain
-    accrual, gross = legs.numbers[ACCRUAL], legs.numbers[GROSS]
+    half, gross = 0.5 * legs.numbers[YEARS], legs.numbers[GROSS]
     gradient[:] = 0.0
     alive_bar = 0.0
     elapsed = steps[:, MONTHS].sum()
@@ -308,7 +307,7 @@ def _adjoint(margins: Floats, legs: Legs, work: Work, parts: Parts, gradient: Fl
         defaulted_bar = loss_bar * exposed * gross * (lgd * grid[k, RISK] + grid[k, FIXED])
         if elapsed <= 12:
             defaulted_bar += pd_bar
-        left_bar = defaulted_bar * cause + paying_bar * accrual * exposed - alive_bar
+        left_bar = defaulted_bar * cause + paying_bar * half * exposed - alive_bar
         gone_sum += left_bar * work.alive[j]
         cause_sum += defaulted_bar * left
         lgd_sum += loss_bar * exposed * gross * grid[k, RISK] * cause * left

@@ -4,19 +4,18 @@ With S_k the probability that it still runs after period k, p the probability to
 e_k the share of the amount outstanding, Δ the length of a period and D the discount factors,
 
     loss    = γ Σ e_k (ρ_k LGD + φ_k) D_{k-1/2} p_k
-    paying  = u + Σ e_k [Δ D_k S_k + a D_{k-1/2} (S_{k-1} - S_k)]
+    paying  = Σ e_k [Δ D_k S_k + Δ/2 D_{k-1/2} (S_{k-1} - S_k)]
     figure  = 1e4 (loss - income) / paying + capital + loadings
     capital = 1e4 κ 12.5 x K(PD within 12 months, regulatory LGD, M) (h/(1-τ) - r_C)
     M       = Σ e_k Δ, the average life of the principal
     funding = Σ e_k (D_{k-1} - D_k) / Σ e_k Δ D_k, the par coupon of the same profile
 
 ρ_k is what stands at risk for one unit outstanding (undrawn lines, pledges, covers), φ_k a loss
-that no LGD scales, γ what one unit of expected loss costs, u what is paid at the start for a figure
-of 1, a = Δ/2 where those that end in a period pay half of it, income what is received beside the
-figure, and x the capital's exposure for one unit outstanding. A shift of the log hazard of default
-may stand on every month. Ages count from origination. PD within 12 months is the borrower's, also
-where the term is shorter. The balances of an annuity depend on its rate, and the rate on its
-balances: both are solved together, at the unclipped figure.
+that no LGD scales, γ what one unit of expected loss costs, income what is received beside the
+figure, and x the capital's exposure for one unit outstanding. Whoever ends in a period pays half of
+it. A shift of the log hazard of default may stand on every period. Ages count from origination. PD
+within 12 months is the borrower's, also where the term is shorter. The balances of an annuity
+depend on its rate, and the rate on its balances: both are solved at once, at the unclipped figure.
 
 Source: the premium and protection legs of a credit default swap with accrual at the middle
 (O'Kane & Turnbull 2003), amortising; capital: `capital.py`.
@@ -24,7 +23,6 @@ Source: the premium and protection legs of a credit default swap with accrual at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -87,11 +85,10 @@ def _loan_legs(shape: Shape, policy: Policy, ages: tuple[int, ...]) -> Legs:
     grid[:, kernels.COUPON] = terms.period_years * end
     grid[:, kernels.FUNDING] = at[: -1 : 2 * months] - end
     grid[:, kernels.RISK] = 1.0
-    numbers = np.zeros(7)
+    numbers = np.zeros(5)
     numbers[kernels.SCALE] = policy.capital_scale_bps
     numbers[kernels.LOADINGS] = policy.opex_bps + policy.margin_bps
     numbers[kernels.YEARS] = terms.period_years
-    numbers[kernels.ACCRUAL] = terms.period_years / 2
     numbers[kernels.GROSS] = 1.0
     grace = terms.grace_periods if terms.repayment == "annuity" else -1
     return Legs(steps, np.zeros(len(steps)), grid, policy.basel, numbers, n, grace)
@@ -106,30 +103,47 @@ def _refuse_beyond(terms: Terms, last_age: int) -> None:
         raise InputError.of("edges", f"a last age of at least {CAPITAL_MONTHS} months", last_age)
 
 
-def with_numbers(legs: Legs, **changes: float) -> Legs:
-    """Return legs with some of their numbers changed, named as in `kernels`, in small letters.
+def changed(
+    legs: Legs,
+    *,
+    share: Floats | None = None,
+    risk: Floats | float | None = None,
+    fixed: Floats | float | None = None,
+    shift: Floats | None = None,
+    capital: float = 1.0,
+    loadings_bps: float | None = None,
+    income: float = 0.0,
+    gross: float = 1.0,
+) -> Legs:
+    """Return legs of which some numbers are others; symbols as above.
+
+    Args:
+        legs: of a plain loan, which stay as they are.
+        share: (n,) e_k, where the balances are fixed otherwise.
+        risk: (n,) or one number, ρ.
+        fixed: (n,) or one number, φ.
+        shift: (n,) added to the log hazard of default in each period.
+        capital: x, by which the cost of capital is multiplied.
+        loadings_bps: all that is added to the figure as it is.
+        income: present value, per unit of the amount.
+        gross: γ.
 
     >>> from pricing import policy
     >>> plain = loan_legs(Terms(1.0, 12, "bullet"), policy.load(currency="EUR"), (0, 6, 12))
-    >>> float(with_numbers(plain, upfront=1.0).numbers[kernels.UPFRONT])
-    1.0
+    >>> float(changed(plain, risk=0.8).grid[0, kernels.RISK])
+    0.8
     """
-    numbers = legs.numbers.copy()
-    for name, value in changes.items():
-        numbers[getattr(kernels, name.upper())] = value
-    return legs._replace(numbers=numbers)
-
-
-def with_columns(legs: Legs, **changes: Floats | float) -> Legs:
-    """Return legs with some columns of their grid changed, each (P,) or one number."""
-    grid = legs.grid.copy()
-    for name, column in changes.items():
-        grid[:, getattr(kernels, name.upper())] = column
-    return legs._replace(grid=grid)
-
-
-def padded(legs: Legs, values: Sequence[float] | Floats, *, beyond: float) -> Floats:
-    """Return values of the payments, (n,), for all (P,) periods of the legs."""
-    out = np.full(len(legs.grid), beyond)
-    out[: legs.periods] = values
-    return out
+    n, grid, numbers = legs.periods, legs.grid.copy(), legs.numbers.copy()
+    columns = ((kernels.SHARE, share), (kernels.RISK, risk), (kernels.FIXED, fixed))
+    for column, values in columns:
+        if values is not None:
+            grid[:n, column] = values
+    numbers[kernels.SCALE] *= capital
+    numbers[kernels.INCOME], numbers[kernels.GROSS] = income, gross
+    if loadings_bps is not None:
+        numbers[kernels.LOADINGS] = loadings_bps
+    moved = legs.shift
+    if shift is not None:
+        period = legs.steps[:, kernels.PERIOD]
+        moved = np.where(period < n, shift[np.minimum(period, n - 1)], 0.0)
+    return legs._replace(grid=grid, numbers=numbers, shift=moved)

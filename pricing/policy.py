@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import capital
+from pricing import capital, feedback, offers, scheme, subsidy
 from pricing.capital import AssetClass
 from pricing.errors import Fault, InputError
+from pricing.feedback import Feedback
 from pricing.funding import FundingCurve
+from pricing.offers import NOTHING_ELSE, Offers
+from pricing.scheme import Scheme
+from pricing.subsidy import Programme
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "annual_sales_millions": (0.0, 1e9),
 }
 OPTIONAL = ("spread_cap_bps", "annual_sales_millions", "note")
+OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance")  # of `offers`
 TEXTS = ("name", "version", "currency")
 ZERO_RATES = (-0.1, 0.5)
 
@@ -60,7 +65,15 @@ class Policy:
     spread_cap_bps: float | None = None
     annual_sales_millions: float | None = None
     note: str = ""
+    offers: Offers = NOTHING_ELSE
+    schemes: tuple[Scheme, ...] = ()
+    subsidies: tuple[Programme, ...] = ()
+    feedback: Feedback | None = None
     digest: str = ""
+
+    def __hash__(self) -> int:
+        """Return a number that equal policies share: of what tells most of them apart."""
+        return hash((self.digest, self.name, self.opex_bps, self.margin_bps, self.hurdle_rate))
 
     @cached_property
     def basel(self) -> Floats:
@@ -118,7 +131,12 @@ def parse(content: bytes) -> Policy:
         given = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError.of("policy", "TOML in UTF-8", error) from None
-    faults = list(_faults(given))
+    offered, faults_of_offers = offers.read(given)
+    schemes, faults_of_schemes = scheme.read(given.get("schemes"))
+    subsidies, faults_of_subsidies = subsidy.read(given.get("subsidies"))
+    feeds_back, faults_of_feedback = feedback.read(given.get("feedback"))
+    faults = [*_faults(given), *faults_of_offers, *faults_of_schemes]
+    faults += [*faults_of_subsidies, *faults_of_feedback]
     if faults:
         raise InputError(faults)
     numbers: dict[str, Any] = {name: float(given[name]) for name in RANGES if name in given}
@@ -129,13 +147,17 @@ def parse(content: bytes) -> Policy:
         funding_curve=curve,
         asset_class=AssetClass(given["asset_class"]),
         note=given.get("note", ""),
+        offers=offered,
+        schemes=schemes,
+        subsidies=subsidies,
+        feedback=feeds_back,
         digest=hashlib.sha256(content).hexdigest(),
     )
 
 
 def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
     """Yield everything that is wrong with a policy's TOML."""
-    known = {field.name for field in fields(Policy)} - {"digest"}
+    known = {*(field.name for field in fields(Policy)), *OFFERED} - {"digest", "offers"}
     for name in given.keys() - known:
         yield Fault(f"policy.{name}", f"one of {', '.join(sorted(known))}", name)
     for name in (*TEXTS, "note"):

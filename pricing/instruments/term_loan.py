@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pricing.credit import Credit
+from pricing.credit import Credit, usual
 from pricing.legs import loan_legs
 from pricing.policy import Policy
 from pricing.schedule import Terms
@@ -29,4 +29,4 @@ class TermLoan:
             InputError: the term is longer than the last age.
         """
         legs = loan_legs(self.terms, policy, tuple(edges))
-        return Credit(legs, policy, edges, self.terms.term_months)
+        return Credit(legs, policy, edges, self.terms.term_months, usual(policy))

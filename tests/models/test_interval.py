@@ -137,8 +137,8 @@ def test_the_ends_of_pd_are_so_many_deviations_from_it_on_the_logit() -> None:
 
 def test_a_price_is_at_the_margins_that_give_the_ends_of_pd() -> None:
     ends = quoted(months=60)
-    assert ends.spread_low_bps == pytest.approx(1e4 * ends.pd_low, abs=1e-9)
-    assert ends.spread_high_bps == pytest.approx(1e4 * ends.pd_high, abs=1e-9)
+    assert ends.low_bps == pytest.approx(1e4 * ends.pd_low, abs=1e-9)
+    assert ends.high_bps == pytest.approx(1e4 * ends.pd_high, abs=1e-9)
 
 
 def test_the_ends_are_one_shift_of_all_hazards_of_default_away() -> None:
@@ -150,15 +150,15 @@ def test_the_ends_are_one_shift_of_all_hazards_of_default_away() -> None:
 def test_without_doubt_the_interval_is_a_point() -> None:
     ends = quoted(sd_bag=0.0, tau=0.0, months=60)
     assert ends.pd_low == ends.pd_high == incidence(MARGINS[None], EDGES, 60)[0, 60]
-    assert ends.spread_low_bps == ends.spread_high_bps == 1e4 * ends.pd_low
+    assert ends.low_bps == ends.high_bps == 1e4 * ends.pd_low
 
 
 def test_a_higher_level_is_a_wider_interval() -> None:
     levels = [quoted(level=level, months=36) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     for narrow, wide in pairwise(levels):
         assert wide.pd_low < narrow.pd_low < narrow.pd_high < wide.pd_high
-        assert wide.spread_low_bps < narrow.spread_low_bps
-        assert wide.spread_high_bps > narrow.spread_high_bps
+        assert (wide.low_bps or 0.0) < (narrow.low_bps or 0.0)
+        assert (wide.high_bps or 0.0) > (narrow.high_bps or 0.0)
 
 
 def test_without_cohorts_the_interval_is_the_bags_and_says_so() -> None:
@@ -171,7 +171,7 @@ def test_without_cohorts_the_interval_is_the_bags_and_says_so() -> None:
 def test_the_low_end_is_the_lower_figure_also_where_risk_lowers_it() -> None:
     ends = interval(MARGINS, EDGES, Worth(), sd_bag=0.2, drift=Drift(0.1), months=24)
     assert ends.pd_low < ends.pd_high
-    assert ends.spread_low_bps < ends.spread_high_bps
+    assert (ends.low_bps or 0.0) < (ends.high_bps or 0.0)
 
 
 def test_the_horizon_is_cut_to_the_ages_that_the_model_knows() -> None:

@@ -51,7 +51,7 @@ def flat(*, annual_hazard: float, lgd: float, annual_exits: float = 0.0) -> Floa
 def loan(terms: Terms, *, under: Policy = STANDARD, kind: type[Credit] = Credit) -> Credit:
     """Return a priced term loan, as a kind of `Credit`."""
     priced = TermLoan(terms).priced(under, EDGES)
-    return kind(priced.legs, priced.policy, priced.edges, priced.term_months)
+    return kind(priced.legs, under, EDGES, terms.term_months, priced.loadings)
 
 
 def spread_of(terms: Terms, margins: Floats, *, under: Policy = STANDARD) -> float:

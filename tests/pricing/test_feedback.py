@@ -215,7 +215,7 @@ def test_a_batch_takes_few_calls_and_prices_every_row_as_if_it_were_alone() -> N
             return super().figures(margins)
 
     loan = TermLoan(KINDS[6]).priced(STANDARD, EDGES)
-    counting = Counting(loan.legs, STANDARD, EDGES, loan.term_months)
+    counting = Counting(loan.legs, STANDARD, EDGES, loan.term_months, loan.loadings)
     instrument = FedBack(counting, AFFORDABLE, CAP_BPS)
     hazards = np.linspace(0.005, 0.06, 50)
     rows = np.stack([flat(annual_hazard=float(h), lgd=0.4) for h in hazards])

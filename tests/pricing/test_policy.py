@@ -44,7 +44,7 @@ def test_the_cost_of_capital_is_the_hurdle_before_tax_less_what_capital_earns() 
 
 
 def test_every_fault_is_told_at_once() -> None:
-    broken = (
+    broken = "opex = 80\n" + (
         GOOD.replace("hurdle_rate = 0.12", "hurdle_rate = 12")
         .replace("tax_rate = 0.25", "")
         .replace("capital_ratio = 0.105", 'capital_ratio = "0.105"')
@@ -54,7 +54,6 @@ def test_every_fault_is_told_at_once() -> None:
         .replace('currency = "EUR"', "currency = 978")
         .replace("[24, 0.0250]", "[6, 0.0250]")
         .replace("[36, 0.0260]", "[36, 2.60]")
-        + "\nopex = 80\n"
     )
     found = faults(broken)
     assert set(found) == {

@@ -5,17 +5,17 @@ import tomllib
 from copy import deepcopy
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pricing.errors import Fault, InputError
+from pricing.policy import POLICIES
 from pricing.scheme import Payer, Scheme, Share, check, find, read
 
-EXAMPLES: list[dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("schemes_cny.toml").read_text()
-)["schemes"]
+EXAMPLES: list[dict[str, Any]] = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))[
+    "schemes"
+]
 NATIONAL = EXAMPLES[0]
 DAY = date(2026, 3, 1)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,10 +10,11 @@ from hypothesis import strategies as st
 
 from pricing import policy
 from pricing.errors import InputError
+from pricing.policy import POLICIES
 from pricing.scheme import FirstLoss, Payer, Scheme, Share, read
 from pricing.sharing import Leg, Relief, pool_relief, relief, share_expected_loss, share_loss
 
-TABLES = tomllib.loads(Path(__file__).with_name("schemes_cny.toml").read_text())["schemes"]
+TABLES = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))["schemes"]
 NATIONAL, LOCAL_POOL, GUARANTEE, FIRST_LOSS = read(TABLES)[0]
 SCALE_BPS = policy.load(currency="CNY").capital_scale_bps  # 1837.5
 

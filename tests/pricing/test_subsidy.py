@@ -4,7 +4,6 @@ import math
 import tomllib
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import InputError
+from pricing.policy import POLICIES
 from pricing.subsidy import Course, Relending, Subsidy, find, read
 
-TABLES: list[dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("schemes_cny.toml").read_text()
-)["subsidies"]
+TABLES: list[dict[str, Any]] = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))[
+    "subsidies"
+]
 PROGRAMMES = read(TABLES)[0]
 RELENDING_TABLE = TABLES[1]
 DAY = date(2026, 3, 1)

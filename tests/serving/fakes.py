@@ -10,8 +10,8 @@ from typing import Any
 
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models.reasons import Language
+from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
-from pricing.instrument import Deal
 from pricing.schedule import Terms
 from serving.contract import Contract
 from serving.desk import Desk

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.deal import Deal
 from pricing.errors import InputError, ModelError
-from pricing.instrument import Deal
 from pricing.instruments.equity import Equity, EquityStake, Scenarios
 from pricing.path import path_weights
 from pricing.survival import DEFAULT, EXIT, LGD

@@ -1,0 +1,44 @@
+"""A deal as it is priced: the instrument, and all that a policy and a request put around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pricing.credit import Credit
+from pricing.deal import Deal
+from pricing.errors import InputError
+from pricing.feedback import FedBack
+from pricing.instrument import Instrument
+from pricing.policy import Policy
+from pricing.support import Support, Supported
+
+HIGHEST_SPREAD_BPS = 10_000.0  # of a fixed point, under a policy without a cap
+
+
+def arranged(
+    deal: Deal, support: Support | None, policy: Policy, edges: Sequence[int]
+) -> Instrument:
+    """Return what a deal is priced by.
+
+    Args:
+        deal: what is asked.
+        support: schemes and subsidies asked for, None for none.
+        policy: whose feedback of the rate on the risk, where it has one, holds for all loans.
+        edges: (K + 1,) months between age buckets.
+
+    Raises:
+        InputError: the terms or the support are not to be had; it names every field.
+        PolicyError: the policy does not offer the instrument.
+    """
+    instrument: Instrument = deal.priced(policy, edges)
+    lent = isinstance(instrument, Credit) and instrument.funded
+    if lent and policy.feedback is not None:
+        cap_bps = policy.spread_cap_bps
+        highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
+        instrument = FedBack(instrument, policy.feedback, highest_bps)
+    if support is None:
+        return instrument
+    if not lent:
+        field = "scheme" if support.scheme is not None else "subsidy"
+        raise InputError.of(f"instrument.{field}", f"left out for {deal.kind}", "given")
+    return Supported.of(instrument, deal.terms, policy, support)

@@ -1,0 +1,174 @@
+"""What others do for a loan: schemes that share its losses, subsidies that lower its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing import schedule, sharing
+from pricing import scheme as schemes
+from pricing import subsidy as subsidies
+from pricing.basis_points import largest_remainder, text
+from pricing.errors import InputError
+from pricing.instrument import Instrument, Line, Part, Price
+from pricing.policy import Policy
+from pricing.schedule import Terms
+from pricing.scheme import Scheme
+from pricing.subsidy import Course, Programme, Subsidy
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What a request asks for by name, on a day."""
+
+    on: date
+    scheme: str | None = None
+    tier: str | None = None  # of the borrower, where the scheme tells tiers apart
+    subsidy: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a tier without a scheme."""
+        if self.tier is not None and self.scheme is None:
+            raise InputError.of("instrument.tier", "left out without a scheme", self.tier)
+
+
+@dataclass(frozen=True, eq=False)
+class Supported:
+    """A loan under a scheme, a subsidy or both.
+
+    The figure that columns explain stays the lender's own, before any support:
+
+        charged = clip(figure - relief of the scheme) - subsidy - relending
+
+    and each of these is a line of its own. Every basis point of the expected loss has a payer, and
+    their parts add up to it exactly. A cap on a pool's compensation counts within a year, so the
+    pool's own probability of default is that of 12 months.
+    """
+
+    instrument: Instrument
+    terms: Terms
+    policy: Policy
+    scheme: Scheme | None
+    tier: str | None
+    programme: Programme | None
+
+    @classmethod
+    def of(cls, instrument: Instrument, terms: Terms, policy: Policy, asked: Support) -> Supported:
+        """Look up what is asked for.
+
+        Raises:
+            InputError: there is no such scheme or subsidy on that day, or it does not cover the
+                borrower or the amount.
+        """
+        scheme, programme = None, None
+        if asked.scheme is not None:
+            scheme = schemes.find(policy.schemes, asked.scheme, on=asked.on)
+            schemes.check(scheme, tier=asked.tier, amount=terms.amount)
+        if asked.subsidy is not None:
+            programme = subsidies.find(policy.subsidies, asked.subsidy, on=asked.on)
+        return cls(instrument, terms, policy, scheme, asked.tier, programme)
+
+    def figures(self, margins: Floats) -> Floats:
+        """Return (rows,) the figure in bp before any support, of margins (rows, 3, K)."""
+        return self.instrument.figures(margins)
+
+    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
+        """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
+        return self.instrument.gradients(margins)
+
+    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
+        """Return the instrument's kinks."""
+        return self.instrument.kinks(start, move)
+
+    def price(self, margins: Floats) -> Price:
+        """Return the price of margins (3, K), with what the support does to it."""
+        alone = self.instrument.price(margins)
+        relief, told = self._shared(alone, self.scheme) if self.scheme else ((), {})
+        net_bps = alone.figure_bps + sum(line.bps for line in relief)
+        clipped_bps = self.policy.clip(net_bps)
+        own = [line for line in alone.waterfall if line.name != "floor_cap"]
+        own += [*relief, Line("floor_cap", clipped_bps - net_bps, Part.APART)]
+        before_bps = alone.charged_bps
+        lent = replace(alone, charged_bps=clipped_bps, waterfall=tuple(own))
+        helped = [*self._programme(lent)]
+        charged_bps = clipped_bps + sum(line.bps for line in helped)
+        if helped and self.programme:
+            told["programme"] = {"name": self.programme.name, "payer": self.programme.payer}
+        support = {
+            "before_bps": text(round(100 * before_bps)),
+            "after_bps": text(round(100 * charged_bps)),
+            **told,
+        }
+        return replace(
+            lent,
+            charged_bps=charged_bps,
+            waterfall=(*own, *helped),
+            details={**alone.details, "support": support},
+        )
+
+    def _shared(self, alone: Price, scheme: Scheme) -> tuple[tuple[Line, ...], dict[str, Any]]:
+        """Return the lines of the scheme, and who pays what of the expected loss."""
+        bps: Mapping[str, float] = {line.name: line.bps for line in alone.waterfall}
+        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=alone.lgd)
+        relief = sharing.relief(
+            scheme,
+            expected_loss_bps=bps["expected_loss"],
+            capital_bps=bps["capital"],
+            capital_scale_bps=self.policy.capital_scale_bps,
+            lgd=alone.lgd,
+            tier=self.tier,
+            amount=self.terms.amount,
+            pool_relief=pool_relief,
+        )
+        legs = sharing.share_expected_loss(
+            scheme,
+            expected_loss_bps=bps["expected_loss"],
+            lgd=alone.lgd,
+            tier=self.tier,
+            pool_relief=pool_relief,
+        )
+        parts = largest_remainder([leg.amount for leg in legs], bps["expected_loss"])
+        lines = (
+            Line("scheme_loss", -relief.expected_loss_bps, Part.APART),
+            Line("scheme_capital", -relief.capital_bps, Part.APART),
+            Line("scheme_fee", relief.fee_bps, Part.APART),
+        )
+        payers = [
+            {"payer": leg.payer, "role": leg.role, "bps": text(part)}
+            for leg, part in zip(legs, parts, strict=True)
+        ]
+        told = {
+            "scheme": scheme.name,
+            "tier": self.tier,
+            "verified": scheme.verified,
+            "expected_loss_payers": payers,
+        }
+        return lines, told
+
+    def _programme(self, lent: Price) -> Iterator[Line]:
+        """Yield what a programme takes off the rate, on top of what the lender quotes."""
+        programme = self.programme
+        if programme is None:
+            return
+        funding = sum(line.bps for line in lent.waterfall if line.part is Part.BESIDE) / 1e4
+        course = self._course(lent)
+        if isinstance(programme, Subsidy):
+            yield Line("subsidy", -programme.bps(rate=lent.rate, course=course), Part.APART)
+        else:
+            bps = programme.bps(funding_rate=funding, course=course)
+            yield Line("relending", -bps, Part.APART)
+
+    def _course(self, lent: Price) -> Course:
+        """Return what is outstanding, and what a payment then is worth if it is made."""
+        terms = self.terms
+        months = np.arange(1, terms.periods + 1) * terms.payment_months
+        exposure = schedule.profile(terms, annual_rate=max(lent.rate, 0.0)).share
+        discount = self.policy.funding_curve.discount[2 * months] * lent.curves.survival[months]
+        return Course(terms.amount, terms.payment_months, exposure, discount)
