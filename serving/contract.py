@@ -12,8 +12,8 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from features.column import ColumnSet
 from models.reasons import Language
+from pricing.deal import Deal
 from pricing.errors import Fault, InputError
-from pricing.instrument import Deal
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from serving.fields import Field, of_column, of_instrument, one_of, optional, record, text

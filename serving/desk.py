@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import orjson
 
 from models.reasons import Language
+from pricing.deal import Deal
 from pricing.errors import InputError, SeedrateError
-from pricing.instrument import Deal
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, refused
