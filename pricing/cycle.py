@@ -1,0 +1,140 @@
+"""Probabilities of default through the cycle and at a point of it, and curves that move between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from pricing.errors import Fault, InputError
+from pricing.survival import DEFAULT, curves
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+YEAR = 12  # months
+LARGEST_SHIFT = 600.0  # beyond it a hazard overflows, or is nil
+
+
+def point_in_time(*, pd: float, z: float, correlation: float) -> float:
+    """Return the probability of default in a year whose state of the economy is known.
+
+        PD(Z) = N((G(PD) - sqrt(ρ) Z) / sqrt(1-ρ))
+
+    The mean of PD(Z) over all years is PD; a plain year, Z = 0, lies below it.
+
+    Args:
+        pd: probability of default through the cycle, in [0, 1].
+        z: Z, the common factor in standard deviations; good years are positive.
+        correlation: ρ, of the firms' assets with each other, in (0, 1).
+
+    Source: Vasicek, "Loan portfolio value", Risk (December 2002).
+
+    >>> round(point_in_time(pd=0.02, z=-1.0, correlation=0.12), 7)
+    0.0343773
+    """
+    _check(pd=pd, z=z, correlation=correlation)
+    return float(ndtr((ndtri(pd) - math.sqrt(correlation) * z) / math.sqrt(1 - correlation)))
+
+
+def through_the_cycle(*, pd: float, z: float, correlation: float) -> float:
+    """Return the probability of default through the cycle that a year in state Z has shown.
+
+        PD = N(sqrt(1-ρ) G(PD(Z)) + sqrt(ρ) Z), the inverse of `point_in_time`
+
+    Args:
+        pd: probability of default in that year, in [0, 1].
+        z: Z, the common factor of that year.
+        correlation: ρ, in (0, 1).
+
+    >>> round(through_the_cycle(pd=0.0343773, z=-1.0, correlation=0.12), 6)
+    0.02
+    """
+    _check(pd=pd, z=z, correlation=correlation)
+    return float(ndtr(math.sqrt(1 - correlation) * ndtri(pd) + math.sqrt(correlation) * z))
+
+
+def moved(margins: Floats, log_hazard_shift: float) -> Floats:
+    """Return (..., 3, K) margins whose log hazard of default is shifted at every age.
+
+    >>> moved(np.zeros((3, 1)), 0.5).ravel().tolist()
+    [0.5, 0.0, 0.0]
+    """
+    out = np.array(margins, np.float64)
+    out[..., DEFAULT, :] += log_hazard_shift
+    return out
+
+
+def shift(
+    margins: Floats, edges: Sequence[int] | Ints, *, target_pd: float, months: int = YEAR
+) -> float:
+    """Return the shift of the log hazard of default that moves the PD within `months` to a target.
+
+    With the shift the PD rises from nil to one, so that there is one root, found by Brent's method.
+
+    Args:
+        margins: (3, K).
+        edges: (K + 1,) months.
+        target_pd: probability of default within `months`, in (0, 1).
+        months: the horizon, at least 1 and at most the last edge.
+
+    Raises:
+        InputError: the target is not within reach, as when no default is possible at all.
+
+    >>> flat = np.array([[math.log(0.01)], [-math.inf], [0.0]])
+    >>> round(shift(flat, (0, 12), target_pd=1 - math.exp(-0.24)), 12) == round(math.log(2), 12)
+    True
+    """
+    if not 0 < target_pd < 1:
+        raise InputError.of("target_pd", "in (0, 1)", target_pd)
+
+    def gap(by: float) -> float:
+        return float(curves(moved(margins, by), edges, months).default[-1]) - target_pd
+
+    low, high = _bracket(gap)
+    if not gap(low) <= 0 <= gap(high):
+        expected = f"a probability within {months} months that a shift of the hazard can reach"
+        raise InputError.of("target_pd", expected, target_pd)
+    return float(brentq(gap, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
+
+
+def to_point_in_time(
+    margins: Floats, edges: Sequence[int] | Ints, *, z: float, correlation: float
+) -> Floats:
+    """Return margins (3, K) moved so that their 12-month PD is that of a year in state Z.
+
+    The whole curve moves by one shift of the log hazard: what is known of later years is no more
+    than what is known of the first.
+    """
+    pd = float(curves(margins, edges, YEAR).default[-1])
+    target = point_in_time(pd=pd, z=z, correlation=correlation)
+    return moved(margins, shift(margins, edges, target_pd=target))
+
+
+def _bracket(gap: Callable[[float], float]) -> tuple[float, float]:
+    """Return an interval around nil, doubled until the gap changes its sign or no room is left."""
+    toward = -1.0 if gap(0.0) > 0 else 1.0
+    near, far = 0.0, 1.0
+    while far < LARGEST_SHIFT and gap(toward * far) * toward < 0:
+        near, far = far, min(2 * far, LARGEST_SHIFT)
+    low, high = sorted((toward * near, toward * far))
+    return low, high
+
+
+def _check(*, pd: float, z: float, correlation: float) -> None:
+    """Raise every fault of the numbers at once."""
+    faults = [
+        Fault(name, expected, repr(given))
+        for name, expected, given, sound in (
+            ("pd", "in [0, 1]", pd, 0 <= pd <= 1),
+            ("z", "a finite number", z, math.isfinite(z)),
+            ("correlation", "in (0, 1)", correlation, 0 < correlation < 1),
+        )
+        if not sound
+    ]
+    if faults:
+        raise InputError(faults)
