@@ -21,6 +21,8 @@ from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.support import Support
 
+NONE: Mapping[str, float] = {}
+
 
 @dataclass(frozen=True)
 class Pricer:
@@ -30,7 +32,11 @@ class Pricer:
     policy: Policy
 
     def quote(
-        self, project: Mapping[str, object], deal: Deal, support: Support | None = None
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None = None,
+        overrides: Mapping[str, float] = NONE,
     ) -> Quote:
         """Check, encode, read, price, explain.
 
@@ -38,6 +44,7 @@ class Pricer:
             project: column -> value as declared in the column set; absent or None is missing.
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
+            overrides: numbers of the policy that the caller asks to change, within its bounds.
 
         Raises:
             InputError: every value that is not as declared.
@@ -45,16 +52,21 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support)
+        return self.quote_checked(project, deal, support, overrides)
 
     def quote_checked(
-        self, project: Mapping[str, object], deal: Deal, support: Support | None = None
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None = None,
+        overrides: Mapping[str, float] = NONE,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        instrument = arranged(deal, support, self.policy, model.edges)
+        policy = self.policy.overridden(overrides) if overrides else self.policy
+        instrument = arranged(deal, support, policy, model.edges)
         price = instrument.price(reading.margins + model.overlay)
         last = min(deal.terms.term_months, model.edges[-1])
         interval = model.interval(reading, instrument, months=last)

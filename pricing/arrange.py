@@ -10,6 +10,7 @@ from pricing.errors import InputError
 from pricing.feedback import FedBack
 from pricing.instrument import Instrument
 from pricing.policy import Policy
+from pricing.prudence import Prudent
 from pricing.support import Support, Supported
 
 HIGHEST_SPREAD_BPS = 10_000.0  # of a fixed point, under a policy without a cap
@@ -36,6 +37,8 @@ def arranged(
         cap_bps = policy.spread_cap_bps
         highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
         instrument = FedBack(instrument, policy.feedback, highest_bps)
+    if policy.thin_data is not None and isinstance(instrument, Credit | FedBack):
+        instrument = Prudent(instrument, edges, policy.thin_data.floor_pd)
     if support is None:
         return instrument
     if not lent:

@@ -40,6 +40,15 @@ def constants(
     return np.array([50.0, 0.12, 0.24, factor, reduction, lgd, 1.0, -1.0])
 
 
+def flat(weight: float) -> Floats:
+    """Return (8,) the constants of a capital that depends on a risk weight alone.
+
+    >>> round(risk_weight(pd=0.2, maturity_years=4.0, basel=flat(0.75)), 12)
+    0.75
+    """
+    return np.array([50.0, 0.12, 0.24, 1.0, 0.0, 0.0, 0.0, weight / 12.5])
+
+
 def capital_requirement(*, pd: float, maturity_years: float, basel: Floats) -> float:
     """Return K, the capital that must stand behind one unit of exposure.
 

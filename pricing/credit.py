@@ -88,6 +88,7 @@ class Credit:
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
             details=self.details,
+            clip=self.policy.clip if self.funded else None,
         )
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -47,6 +47,7 @@ class Price:
     maturity_years: float  # weighted average life of what is outstanding
     curves: Curves  # month by month, to the end of the term
     details: Mapping[str, Any] = field(default_factory=dict)  # what only this instrument has to say
+    clip: Callable[[float], float] | None = None  # floor and cap, where the policy sets them
 
     @property
     def rate(self) -> float:
@@ -54,6 +55,16 @@ class Price:
         return 1e-4 * (
             self.charged_bps + sum(x.bps for x in self.waterfall if x.part is Part.BESIDE)
         )
+
+    def with_lines(self, lines: Iterable[Line]) -> Price:
+        """Return the price with more lines apart; floor and cap then hold for all of it."""
+        kept = [line for line in self.waterfall if line.name != "floor_cap"]
+        kept += lines
+        net_bps = self.figure_bps + sum(line.bps for line in kept if line.part is Part.APART)
+        charged_bps = net_bps if self.clip is None else self.clip(net_bps)
+        if self.clip is not None:
+            kept.append(Line("floor_cap", charged_bps - net_bps, Part.APART))
+        return replace(self, charged_bps=charged_bps, waterfall=tuple(kept))
 
 
 class Instrument(Protocol):

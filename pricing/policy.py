@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import capital, feedback, offers, scheme, subsidy
+from pricing import capital, feedback, offers, override, prudence, scheme, standardised, subsidy
 from pricing.capital import AssetClass
 from pricing.errors import Fault, InputError
 from pricing.feedback import Feedback
 from pricing.funding import FundingCurve
 from pricing.offers import NOTHING_ELSE, Offers
+from pricing.override import ANYONE, Overrides
+from pricing.prudence import ThinData
 from pricing.scheme import Scheme
+from pricing.standardised import ExposureClass
 from pricing.subsidy import Programme
 
 Floats = NDArray[np.float64]
@@ -40,6 +43,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "annual_sales_millions": (0.0, 1e9),
 }
 OPTIONAL = ("spread_cap_bps", "annual_sales_millions", "note")
+NOBODY = Overrides()
 OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance")  # of `offers`
 TEXTS = ("name", "version", "currency")
 ZERO_RATES = (-0.1, 0.5)
@@ -69,6 +73,9 @@ class Policy:
     schemes: tuple[Scheme, ...] = ()
     subsidies: tuple[Programme, ...] = ()
     feedback: Feedback | None = None
+    thin_data: ThinData | None = None
+    overrides: Overrides = NOBODY
+    exposure_class: ExposureClass | None = None  # standardised capital, in place of the formula
     digest: str = ""
 
     def __hash__(self) -> int:
@@ -77,7 +84,12 @@ class Policy:
 
     @cached_property
     def basel(self) -> Floats:
-        """Return the constants of the regulatory capital formula."""
+        """Return the constants of the regulatory capital formula, or of the standardised weight."""
+        if self.exposure_class is not None:
+            weight = standardised.risk_weight(
+                self.exposure_class, sales_millions=self.annual_sales_millions
+            )
+            return capital.flat(weight.weight)
         return capital.constants(
             self.asset_class, lgd=self.regulatory_lgd, sales_millions=self.annual_sales_millions
         )
@@ -94,6 +106,21 @@ class Policy:
         charge = κ 12.5 K (h/(1-τ) - r_C)
         """
         return 1e4 * self.capital_ratio * 12.5 * self.capital_cost
+
+    def overridden(self, asked: Mapping[str, float], *, caller: str = ANYONE) -> Policy:
+        """Return the policy with numbers that a caller asks for; the digest stays the file's.
+
+        Raises:
+            InputError: the policy does not allow them, or the cap would lie below the floor.
+        """
+        self.overrides.check(asked, caller=caller)
+        changes: dict[str, Any] = {name: float(number) for name, number in asked.items()}
+        changed = replace(self, **changes)
+        cap_bps, floor_bps = changed.spread_cap_bps, changed.spread_floor_bps
+        if cap_bps is not None and cap_bps < floor_bps:
+            expected = f"at least spread_floor_bps={floor_bps:g}"
+            raise InputError.of("overrides.spread_cap_bps", expected, cap_bps)
+        return changed
 
     def clip(self, spread_bps: float) -> float:
         """Return the spread within the policy's floor and cap."""
@@ -137,6 +164,9 @@ def parse(content: bytes) -> Policy:
     feeds_back, faults_of_feedback = feedback.read(given.get("feedback"))
     faults = [*_faults(given), *faults_of_offers, *faults_of_schemes]
     faults += [*faults_of_subsidies, *faults_of_feedback]
+    thin, faults_of_thin = prudence.read(given.get("thin_data"))
+    overrides, faults_of_overrides = override.read(given.get("overrides"))
+    faults += [*faults_of_thin, *faults_of_overrides]
     if faults:
         raise InputError(faults)
     numbers: dict[str, Any] = {name: float(given[name]) for name in RANGES if name in given}
@@ -151,8 +181,16 @@ def parse(content: bytes) -> Policy:
         schemes=schemes,
         subsidies=subsidies,
         feedback=feeds_back,
+        thin_data=thin,
+        overrides=overrides,
+        exposure_class=_exposure_class(given),
         digest=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _exposure_class(given: Mapping[str, Any]) -> ExposureClass | None:
+    name = given.get("exposure_class")
+    return None if name is None else ExposureClass(name)
 
 
 def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
@@ -166,6 +204,9 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
     for name, (low, high) in RANGES.items():
         if not (_within(given.get(name), low, high) or (name in OPTIONAL and name not in given)):
             yield Fault(f"policy.{name}", f"a number from {low:g} to {high:g}", _shown(given, name))
+    if given.get("exposure_class", "other_retail") not in list(ExposureClass):
+        expected = f"one of {', '.join(ExposureClass)}, or left out"
+        yield Fault("policy.exposure_class", expected, _shown(given, "exposure_class"))
     if given.get("asset_class") not in list(AssetClass):
         yield Fault(
             "policy.asset_class", f"one of {', '.join(AssetClass)}", _shown(given, "asset_class")

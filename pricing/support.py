@@ -91,25 +91,20 @@ class Supported:
         """Return the price of margins (3, K), with what the support does to it."""
         alone = self.instrument.price(margins)
         relief, told = self._shared(alone, self.scheme) if self.scheme else ((), {})
-        net_bps = alone.figure_bps + sum(line.bps for line in relief)
-        clipped_bps = self.policy.clip(net_bps)
-        own = [line for line in alone.waterfall if line.name != "floor_cap"]
-        own += [*relief, Line("floor_cap", clipped_bps - net_bps, Part.APART)]
-        before_bps = alone.charged_bps
-        lent = replace(alone, charged_bps=clipped_bps, waterfall=tuple(own))
+        lent = alone.with_lines(relief)
         helped = [*self._programme(lent)]
-        charged_bps = clipped_bps + sum(line.bps for line in helped)
+        charged_bps = lent.charged_bps + sum(line.bps for line in helped)
         if helped and self.programme:
             told["programme"] = {"name": self.programme.name, "payer": self.programme.payer}
         support = {
-            "before_bps": text(round(100 * before_bps)),
+            "before_bps": text(round(100 * alone.charged_bps)),
             "after_bps": text(round(100 * charged_bps)),
             **told,
         }
         return replace(
             lent,
             charged_bps=charged_bps,
-            waterfall=(*own, *helped),
+            waterfall=(*lent.waterfall, *helped),
             details={**alone.details, "support": support},
         )
 
