@@ -25,26 +25,6 @@ def test_five_hundred_firms_without_a_default_have_the_published_bound(
     assert 100 * bound == pytest.approx(percent, rel=0, abs=5e-7)
 
 
-@pytest.mark.parametrize(
-    ("firms", "defaults", "percents"),
-    [
-        (800, 0, (0.09, 0.17, 0.29, 0.37)),
-        (700, 0, (0.10, 0.20, 0.33, 0.43)),
-        (300, 0, (0.23, 0.46, 0.76, 0.99)),
-        (800, 3, (0.46, 0.64, 0.83, 0.97)),
-        (700, 3, (0.52, 0.73, 0.95, 1.10)),
-        (300, 1, (0.56, 0.90, 1.29, 1.57)),
-    ],
-)
-def test_the_grades_of_the_paper_have_the_bounds_of_the_paper(
-    firms: int, defaults: int, percents: tuple[float, ...]
-) -> None:
-    # Pluto & Tasche (2005), tables of the independent case, at 50, 75, 90 and 95 %
-    for confidence, percent in zip((0.5, 0.75, 0.9, 0.95), percents, strict=True):
-        bound = upper_bound(firms=firms, defaults=defaults, confidence=confidence)
-        assert 100 * bound == pytest.approx(percent, rel=0, abs=0.005)
-
-
 @given(st.integers(1, 5000), st.data(), st.floats(0.01, 0.999))
 def test_at_the_bound_so_few_defaults_are_as_likely_as_agreed(
     firms: int, data: st.DataObject, confidence: float
