@@ -10,6 +10,7 @@ from pricing.errors import InputError
 from pricing.feedback import FedBack
 from pricing.instrument import Instrument
 from pricing.policy import Policy
+from pricing.provision import Provisioned
 from pricing.prudence import Prudent
 from pricing.support import Support, Supported
 
@@ -31,17 +32,36 @@ def arranged(
         InputError: the terms or the support are not to be had; it names every field.
         PolicyError: the policy does not offer the instrument.
     """
-    instrument: Instrument = deal.priced(policy, edges)
-    lent = isinstance(instrument, Credit) and instrument.funded
-    if lent and policy.feedback is not None:
-        cap_bps = policy.spread_cap_bps
-        highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
-        instrument = FedBack(instrument, policy.feedback, highest_bps)
-    if policy.thin_data is not None and isinstance(instrument, Credit | FedBack):
+    credit = deal.priced(policy, edges)
+    if not isinstance(credit, Credit):
+        return _alone(credit, deal, support)
+    instrument: Instrument = credit
+    if credit.funded:
+        instrument = _lent(credit, deal, policy)
+    if policy.thin_data is not None:
         instrument = Prudent(instrument, edges, policy.thin_data.floor_pd)
     if support is None:
         return instrument
-    if not lent:
+    if not credit.funded:
+        return _alone(instrument, deal, support)
+    return Supported.of(instrument, deal.terms, policy, support)
+
+
+def _lent(credit: Credit, deal: Deal, policy: Policy) -> Instrument:
+    """Return a loan with its provisions, at the risk that its own rate brings about."""
+    instrument: Instrument = credit
+    if policy.scenarios:
+        instrument = Provisioned(instrument, credit, deal.terms, policy.scenarios)
+    if policy.feedback is not None:
+        cap_bps = policy.spread_cap_bps
+        highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
+        instrument = FedBack(instrument, policy.feedback, highest_bps)
+    return instrument
+
+
+def _alone(instrument: Instrument, deal: Deal, support: Support | None) -> Instrument:
+    """Return what nobody lends money for, and so nobody shares losses of or subsidises."""
+    if support is not None:
         field = "scheme" if support.scheme is not None else "subsidy"
         raise InputError.of(f"instrument.{field}", f"left out for {deal.kind}", "given")
-    return Supported.of(instrument, deal.terms, policy, support)
+    return instrument

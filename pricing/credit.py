@@ -16,7 +16,7 @@ from pricing.instrument import Line, Part, Price
 from pricing.kernels import Legs
 from pricing.kink import crossings
 from pricing.policy import Policy
-from pricing.survival import as_ages, as_margins, walk
+from pricing.survival import Curves, as_ages, as_margins, walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,7 +77,7 @@ class Credit:
         if not math.isfinite(figure_bps):
             raise ModelError(f"margins must give a finite {self.figure}, however: {figure_bps}")
         charged_bps = self.policy.clip(figure_bps) if self.funded else figure_bps
-        paths = walk(rows[0], self._ages, self.term_months)
+        paths = self.curves(rows[0])
         return Price(
             figure=self.figure,
             figure_bps=figure_bps,
@@ -90,6 +90,13 @@ class Credit:
             details=self.details,
             clip=self.policy.clip if self.funded else None,
         )
+
+    def curves(self, margins: Floats) -> Curves:
+        """Return what becomes of margins (3, K) month by month, milestones ahead and all."""
+        if not self.legs.shift.any():
+            return walk(as_margins(margins[None], self._ages)[0], self._ages, self.term_months)
+        monthly = np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])
+        return walk(margins, self._ages, self.term_months, monthly[: self.term_months])
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""

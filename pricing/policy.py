@@ -13,8 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import capital, feedback, offers, override, prudence, scheme, standardised, subsidy
+from pricing import (
+    capital,
+    feedback,
+    offers,
+    override,
+    prudence,
+    scenarios,
+    scheme,
+    standardised,
+    subsidy,
+)
 from pricing.capital import AssetClass
+from pricing.ecl import Scenario
 from pricing.errors import Fault, InputError
 from pricing.feedback import Feedback
 from pricing.funding import FundingCurve
@@ -44,7 +55,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 OPTIONAL = ("spread_cap_bps", "annual_sales_millions", "note")
 NOBODY = Overrides()
-OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance")  # of `offers`
+OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance", "ifrs9")  # of `offers`
 TEXTS = ("name", "version", "currency")
 ZERO_RATES = (-0.1, 0.5)
 
@@ -74,6 +85,7 @@ class Policy:
     subsidies: tuple[Programme, ...] = ()
     feedback: Feedback | None = None
     thin_data: ThinData | None = None
+    scenarios: tuple[Scenario, ...] = ()  # for which losses are set aside
     overrides: Overrides = NOBODY
     exposure_class: ExposureClass | None = None  # standardised capital, in place of the formula
     digest: str = ""
@@ -166,7 +178,8 @@ def parse(content: bytes) -> Policy:
     faults += [*faults_of_subsidies, *faults_of_feedback]
     thin, faults_of_thin = prudence.read(given.get("thin_data"))
     overrides, faults_of_overrides = override.read(given.get("overrides"))
-    faults += [*faults_of_thin, *faults_of_overrides]
+    courses, faults_of_courses = scenarios.read(given.get("ifrs9"))
+    faults += [*faults_of_thin, *faults_of_overrides, *faults_of_courses]
     if faults:
         raise InputError(faults)
     numbers: dict[str, Any] = {name: float(given[name]) for name in RANGES if name in given}
@@ -183,6 +196,7 @@ def parse(content: bytes) -> Policy:
         feedback=feeds_back,
         thin_data=thin,
         overrides=overrides,
+        scenarios=courses,
         exposure_class=_exposure_class(given),
         digest=hashlib.sha256(content).hexdigest(),
     )
@@ -195,7 +209,11 @@ def _exposure_class(given: Mapping[str, Any]) -> ExposureClass | None:
 
 def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
     """Yield everything that is wrong with a policy's TOML."""
-    known = {*(field.name for field in fields(Policy)), *OFFERED} - {"digest", "offers"}
+    known = {*(field.name for field in fields(Policy)), *OFFERED} - {
+        "digest",
+        "offers",
+        "scenarios",
+    }
     for name in given.keys() - known:
         yield Fault(f"policy.{name}", f"one of {', '.join(sorted(known))}", name)
     for name in (*TEXTS, "note"):

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DEFAULT, EXIT, LGD = 0, 1, 2  # rows of margins (3, K)
+_NO_SHIFT = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,16 @@ def curves(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Curves:
     return walk(as_margins(margins[None], ages)[0], ages, months)
 
 
-def walk(margins: Floats, ages: Ints, months: int) -> Curves:
-    """Return the `curves` of margins and ages that have been checked."""
-    return Curves(*_walk(margins, ages, months))
+def walk(margins: Floats, ages: Ints, months: int, shift: Floats | None = None) -> Curves:
+    """Return the `curves` of margins and ages that have been checked.
+
+    Args:
+        margins: (3, K).
+        ages: (K + 1,).
+        months: n.
+        shift: (n,) added to the log hazard of default, month by month.
+    """
+    return Curves(*_walk(margins, ages, months, _NO_SHIFT if shift is None else shift))
 
 
 def incidence(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Floats:
@@ -97,16 +105,20 @@ def _ages_to(months: int, edges: Sequence[int] | Ints) -> Ints:
 
 
 @njit(cache=True, error_model="numpy")
-def _walk(margins: Floats, edges: Ints, months: int) -> tuple[Floats, Floats, Floats]:
+def _walk(
+    margins: Floats, edges: Ints, months: int, shift: Floats
+) -> tuple[Floats, Floats, Floats]:
     """Return (survival, default, exit), each (months + 1,)."""
     survival, default, exit_ = (np.empty(months + 1), np.empty(months + 1), np.empty(months + 1))
     survival[0], default[0], exit_[0] = 1.0, 0.0, 0.0
-    bucket, gone, cause = -1, 0.0, 0.0
+    bucket, gone, cause, moved = -1, 0.0, 0.0, 0.0
     for t in range(months):
-        if t >= edges[bucket + 1]:
+        by = shift[t] if len(shift) else 0.0
+        if t >= edges[bucket + 1] or by != moved:
             while t >= edges[bucket + 1]:
                 bucket += 1
-            h_d, h_x = math.exp(margins[0, bucket]), math.exp(margins[1, bucket])
+            moved = by
+            h_d, h_x = math.exp(margins[0, bucket] + by), math.exp(margins[1, bucket])
             gone = -math.expm1(-(h_d + h_x))
             cause = h_d / (h_d + h_x) if h_d > 0 else 0.0
         left = survival[t] * gone
@@ -120,6 +132,7 @@ def _walk(margins: Floats, edges: Ints, months: int) -> tuple[Floats, Floats, Fl
 def _incidences(margins: Floats, edges: Ints, months: int) -> Floats:
     """Return (rows, months + 1)."""
     out = np.empty((len(margins), months + 1))
+    nothing = np.empty(0)
     for i in range(len(margins)):
-        out[i] = _walk(margins[i], edges, months)[1]
+        out[i] = _walk(margins[i], edges, months, nothing)[1]
     return out
