@@ -55,7 +55,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 OPTIONAL = ("spread_cap_bps", "annual_sales_millions", "note")
 NOBODY = Overrides()
-OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance", "ifrs9")  # of `offers`
+OFFERED = ("revolving_line", "rd_loan", "ma_loan", "guarantee", "insurance")  # of `offers`
 TEXTS = ("name", "version", "currency")
 ZERO_RATES = (-0.1, 0.5)
 
@@ -170,36 +170,36 @@ def parse(content: bytes) -> Policy:
         given = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError.of("policy", "TOML in UTF-8", error) from None
-    offered, faults_of_offers = offers.read(given)
-    schemes, faults_of_schemes = scheme.read(given.get("schemes"))
-    subsidies, faults_of_subsidies = subsidy.read(given.get("subsidies"))
-    feeds_back, faults_of_feedback = feedback.read(given.get("feedback"))
-    faults = [*_faults(given), *faults_of_offers, *faults_of_schemes]
-    faults += [*faults_of_subsidies, *faults_of_feedback]
-    thin, faults_of_thin = prudence.read(given.get("thin_data"))
-    overrides, faults_of_overrides = override.read(given.get("overrides"))
-    courses, faults_of_courses = scenarios.read(given.get("ifrs9"))
-    faults += [*faults_of_thin, *faults_of_overrides, *faults_of_courses]
+    sections = _sections(given)
+    faults = [*_faults(given), *(fault for _, wrong in sections.values() for fault in wrong)]
     if faults:
         raise InputError(faults)
     numbers: dict[str, Any] = {name: float(given[name]) for name in RANGES if name in given}
+    read: dict[str, Any] = {name: section for name, (section, _) in sections.items()}
     curve = FundingCurve(tuple((months, float(rate)) for months, rate in given["funding_curve"]))
     return Policy(
         **{name: given[name] for name in TEXTS},
         **numbers,
+        **read,
         funding_curve=curve,
         asset_class=AssetClass(given["asset_class"]),
         note=given.get("note", ""),
-        offers=offered,
-        schemes=schemes,
-        subsidies=subsidies,
-        feedback=feeds_back,
-        thin_data=thin,
-        overrides=overrides,
-        scenarios=courses,
         exposure_class=_exposure_class(given),
         digest=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _sections(given: Mapping[str, Any]) -> dict[str, tuple[object, list[Fault]]]:
+    """Return what each section says, by its field of `Policy`, and what is wrong with it."""
+    return {
+        "offers": offers.read(given),
+        "schemes": scheme.read(given.get("schemes")),
+        "subsidies": subsidy.read(given.get("subsidies")),
+        "feedback": feedback.read(given.get("feedback")),
+        "thin_data": prudence.read(given.get("thin_data")),
+        "overrides": override.read(given.get("overrides")),
+        "scenarios": scenarios.read(given.get("ifrs9")),
+    }
 
 
 def _exposure_class(given: Mapping[str, Any]) -> ExposureClass | None:
@@ -209,11 +209,8 @@ def _exposure_class(given: Mapping[str, Any]) -> ExposureClass | None:
 
 def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
     """Yield everything that is wrong with a policy's TOML."""
-    known = {*(field.name for field in fields(Policy)), *OFFERED} - {
-        "digest",
-        "offers",
-        "scenarios",
-    }
+    own = {field.name for field in fields(Policy)} - {"digest", "offers", "scenarios"}
+    known = {*own, *OFFERED, "ifrs9"}
     for name in given.keys() - known:
         yield Fault(f"policy.{name}", f"one of {', '.join(sorted(known))}", name)
     for name in (*TEXTS, "note"):
