@@ -108,7 +108,7 @@ def to_point_in_time(
     """Return margins (3, K) moved so that their 12-month PD is that of a year in state Z.
 
     The whole curve moves by one shift of the log hazard: what is known of later years is no more
-    than what is known of the first.
+    than what is known of the first. z is in standard deviations; good years are positive.
     """
     pd = float(curves(margins, edges, YEAR).default[-1])
     target = point_in_time(pd=pd, z=z, correlation=correlation)

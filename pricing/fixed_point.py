@@ -30,7 +30,7 @@ class Limits:
     unit: str = ""  # written behind the numbers of a refusal
 
     def refuse(self, why: str, *, at: float, image: float, slope: float) -> NoReturn:
-        """Raise the refusal, with the numbers that led to it."""
+        """Raise the refusal, with the numbers that led to it: F at a point, its image and slope."""
         unit = self.unit
         known = "" if math.isnan(slope) else f", with a slope of {slope:.4g}"
         raise PolicyError(
@@ -53,6 +53,13 @@ def smallest(
     width: float = 1e-6,
 ) -> float:
     """Return the smallest fixed point in [start, cap] of one map; see `smallest_of_rows`.
+
+    Args:
+        image: F.
+        start: where F(start) >= start.
+        cap: a fixed point above it is no answer.
+        tolerance: of F(r) - r, times max(1, |r|).
+        width: fixed points closer than this to each other count as one.
 
     >>> round(smallest(lambda r: 0.02 + 0.5 * r + r * r, start=0.0, cap=1.0), 12)
     0.043844718719

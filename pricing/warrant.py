@@ -82,7 +82,7 @@ def value_share(warrant: Warrant, *, rate: float, default_intensity: float = 0.0
 
         v = c (1 - dilution) C(1, k) / k,   c coverage, k = strike / spot, C the call of spot 1
 
-    Per year of loan it is worth v / (risky annuity).
+    Per year of loan it is worth v / (risky annuity). A default_intensity h lets the share jump.
 
     >>> seven_years = Warrant(coverage=0.05, years=7, volatility=0.6)
     >>> round(1e6 * value_share(seven_years, rate=0.03), 2)

@@ -95,8 +95,9 @@ def test_the_readme_names_every_address_of_the_first_version() -> None:
     assert [door.path for door in DOORS if door.ours and door.path.split("/{")[0] not in page] == []
 
 
-def test_the_method_page_computes_what_it_prints() -> None:
-    failed, tried = doctest.testfile(str(ROOT / "docs/method.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["method", "instruments"])
+def test_a_page_computes_what_it_prints(page: str) -> None:
+    failed, tried = doctest.testfile(str(ROOT / f"docs/{page}.md"), module_relative=False)
     assert (failed, tried > 10) == (0, True)
 
 

@@ -170,7 +170,7 @@ def ranks(cohorts: Cohorts, *, tau: float, chance_alone: bool = False) -> Floats
 def coverage(
     cohorts: Cohorts, *, tau: float, level: float = LEVEL, chance_alone: bool = False
 ) -> float:
-    """Return the share of cohorts whose defaults lay inside the interval of this level."""
+    """Return the share of cohorts whose defaults lay inside the interval of this level and tau."""
     rank = ranks(cohorts, tau=tau, chance_alone=chance_alone)
     return float(np.mean(np.abs(rank - 0.5) <= level / 2))
 

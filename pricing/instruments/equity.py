@@ -100,16 +100,16 @@ class Equity:
         return EquityStake(self, edges)
 
     def stake(self, firm_value: float) -> float:
-        """Return what the stake brings when the firm is sold, before any concession."""
+        """Return what the stake brings when the firm is sold for firm_value, before a concession."""
         return self.ownership * self.retention * firm_value
 
     def ceded(self, firm_value: float) -> float:
-        """Return what of that goes to the other investors: share · max(stake - hurdle, 0)."""
+        """Return what of it goes to others at firm_value: share · max(stake - hurdle, 0)."""
         due = self.amount * (1 + self.concession_hurdle) ** (self.horizon_months / 12)
         return self.concession_share * max(self.stake(firm_value) - float(due), 0.0)
 
     def kept(self, firm_value: float) -> float:
-        """Return what the fund is left with."""
+        """Return what the fund is left with at a firm_value, in currency."""
         return self.stake(firm_value) - self.ceded(firm_value)
 
 
