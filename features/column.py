@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 
 
 class Kind(StrEnum):
@@ -129,7 +130,7 @@ class ColumnSet:
     outcome: Outcome
     window: Window = field(default_factory=Window)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Return the column names, in the model's order."""
         return tuple(column.name for column in self.columns)

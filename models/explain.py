@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -43,31 +42,26 @@ class Parts:
     residue_bps: float
 
 
-class Item(NamedTuple):
-    """What one column adds to the figure, in 0.01 bp."""
-
-    column: Column
-    value: object
-    hundredths: int
-
-
 @dataclass(frozen=True)
 class Explanation:
-    """The figure's parts in 0.01 bp: base + items + lines = total, exactly."""
+    """The figure's parts in 0.01 bp: base + parts + lines = total, exactly."""
 
     of: str
     base: int
-    items: tuple[Item, ...]  # largest first, either sign
+    columns: tuple[Column, ...]
+    values: Sequence[object]  # of the columns, as the caller gave them
+    parts: Sequence[int]  # what the columns add
+    order: Sequence[int]  # of the columns: the largest first, either sign
     lines: tuple[tuple[str, int], ...]
     total: int
     reasons: tuple[Reason, ...]
 
     @property
     def groups(self) -> dict[str, int]:
-        """Return the items added up by business group, largest first."""
+        """Return the parts added up by business group, largest first."""
         sums: dict[str, int] = defaultdict(int)
-        for column, _, hundredths in self.items:
-            sums[column.group] += hundredths
+        for column, part in zip(self.columns, self.parts, strict=True):
+            sums[column.group] += part
         return dict(sorted(sums.items(), key=lambda pair: -abs(pair[1])))
 
 
@@ -103,35 +97,35 @@ def explain(
         x: (columns,) the encoded values.
     """
     figure_bps = waterfall.figure / 100
-    exact = np.concatenate(([parts.base_bps], parts.columns_bps, [parts.macro_bps, 0.0]))
-    exact[-1] = figure_bps - math.fsum(exact)  # the figure's rounding, and the quadrature's rest
-    base, *columns, macro, rounding = largest_remainder(exact, figure_bps)
-    pairs = zip(model.column_set.columns, columns, strict=True)
-    items = [Item(column, project.get(column.name), part) for column, part in pairs]
-    order = sorted(range(len(items)), key=[-abs(part) for part in columns].__getitem__)
+    exact = [parts.base_bps, *parts.columns_bps.tolist(), parts.macro_bps]
+    exact.append(figure_bps - math.fsum(exact))  # the figure's rounding, and the quadrature's rest
+    base, *rounded, macro, rounding = largest_remainder(exact, figure_bps)
+    values = [project.get(name) for name in model.column_set.names]
+    order = sorted(range(len(rounded)), key=[-abs(part) for part in rounded].__getitem__)
     return Explanation(
         of=waterfall.of,
         base=base,
-        items=tuple([items[index] for index in order]),
+        columns=model.column_set.columns,
+        values=values,
+        parts=rounded,
+        order=order,
         lines=(("macro", macro), *waterfall.apart, ("rounding", rounding)),
         total=waterfall.total,
-        reasons=_reasons(model, items, order, x),
+        reasons=tuple(
+            _reason(model, index, rounded[index], values[index], float(x[index]))
+            for index in [index for index in order if rounded[index] > 0][:MOST]
+        ),
     )
 
 
-def _reasons(
-    model: HazardModel, items: list[Item], order: list[int], x: Floats
-) -> tuple[Reason, ...]:
-    raising = [index for index in order if items[index].hundredths > 0][:MOST]
-    return tuple(
-        reason(
-            items[index].column,
-            items[index].hundredths,
-            items[index].value,
-            x=float(x[index]),
-            peers=model.peers,
-            index=index,
-            source=model.column_set.sources[items[index].column.source],
-        )
-        for index in raising
+def _reason(model: HazardModel, index: int, hundredths: int, value: object, x: float) -> Reason:
+    column = model.column_set.columns[index]
+    return reason(
+        column,
+        hundredths,
+        value,
+        x=x,
+        peers=model.peers,
+        index=index,
+        source=model.column_set.sources[column.source],
     )

@@ -66,12 +66,12 @@ class HazardModel:
         return self.tables.base
 
     @cached_property
-    def columns_by_source(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of the columns that each source tells, sources by name."""
-        names: dict[str, list[str]] = defaultdict(list)
-        for column in self.column_set.columns:
-            names[column.source].append(column.name)
-        return {source: tuple(names[source]) for source in sorted(names)}
+    def columns_by_source(self) -> dict[str, tuple[int, ...]]:
+        """Return the places of the columns that each source tells, sources by name."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for at, column in enumerate(self.column_set.columns):
+            places[column.source].append(at)
+        return {source: tuple(places[source]) for source in sorted(places)}
 
     @cached_property
     def columns_of_terms(self) -> tuple[tuple[str, str], ...]:

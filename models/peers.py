@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +40,7 @@ class Peers:
         >>> peers.below(0, 2.0), peers.same(0, 2.0), peers.above(0, 2.0)
         (0.25, 0.5, 0.25)
         """
-        return float(self.shares[column][bisect_left(self.values[column], value)])
+        return float(self.shares[column][self.values[column].searchsorted(value, "left")])
 
     def same(self, column: int, value: float) -> float:
         """Return the share of peers who have the very value, in [0, 1]."""
@@ -50,4 +49,4 @@ class Peers:
     def above(self, column: int, value: float) -> float:
         """Return the share of peers whose value is higher, in [0, 1]."""
         shares = self.shares[column]
-        return float(shares[-1] - shares[bisect_right(self.values[column], value)])
+        return float(shares[-1] - shares[self.values[column].searchsorted(value, "right")])

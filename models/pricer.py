@@ -94,8 +94,9 @@ class Quote:
         Args:
             language: of the reasons' sentences.
         """
+        annual = self.waterfall.of != "value_bps"  # what a stake is worth is no rate
         return {
-            "rate": f"{self.waterfall.rate / 1e6:.6f}",
+            **({"rate": f"{self.waterfall.rate / 1e6:.6f}"} if annual else {}),
             self.waterfall.of: text(self.waterfall.total),
             "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
@@ -121,18 +122,19 @@ class Quote:
 
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency
+        columns = told.columns
         return {
             "of": told.of,
             "base_bps": text(told.base),
             "items": [
                 {
-                    "column": column.name,
-                    "group": column.group,
-                    "value": value,
-                    "unit": column.unit,
-                    "bps": text(hundredths),
+                    "column": columns[at].name,
+                    "group": columns[at].group,
+                    "value": told.values[at],
+                    "unit": columns[at].unit,
+                    "bps": text(told.parts[at]),
                 }
-                for column, value, hundredths in told.items
+                for at in told.order
             ],
             "groups": [{"group": group, "bps": text(part)} for group, part in told.groups.items()],
             "lines": [{"name": name, "bps": text(part)} for name, part in told.lines],
@@ -159,12 +161,12 @@ class Quote:
 
     def _missing_sources(self) -> list[dict[str, Any]]:
         """Name each source of which nothing is known, and what that costs: part of the items."""
-        items = {item.column.name: item for item in self.explanation.items}
-        missing = []
-        for source, names in self.model.columns_by_source.items():
-            if all(items[name].value is None for name in names):
-                bps = text(sum(items[name].hundredths for name in names))
-                missing.append({"source": source, "columns": list(names), "bps": bps})
+        told, missing = self.explanation, []
+        for source, places in self.model.columns_by_source.items():
+            if all(told.values[at] is None for at in places):
+                names = [told.columns[at].name for at in places]
+                bps = text(sum(told.parts[at] for at in places))
+                missing.append({"source": source, "columns": names, "bps": bps})
         return missing
 
 

@@ -100,7 +100,7 @@ class Equity:
         return EquityStake(self, edges)
 
     def stake(self, firm_value: float) -> float:
-        """Return what the stake brings when the firm is sold for firm_value, before a concession."""
+        """Return what the stake brings at a firm_value, before any concession."""
         return self.ownership * self.retention * firm_value
 
     def ceded(self, firm_value: float) -> float:
