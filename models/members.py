@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from models.leaves import Bag, Floats, leaves_of
 from models.tables import Longs, Rows, Tables
@@ -31,8 +32,8 @@ class Members:
     first: Longs
     holds: Rows
     value: Floats
-    begin: Longs
-    end: Longs
+    begin: NDArray[np.uint16]
+    end: NDArray[np.uint16]
 
     @classmethod
     def of(cls, tables: Tables, bag: Bag | None) -> Members:
@@ -58,7 +59,8 @@ class Members:
         depth = np.diff(boxes.start[: leaves + 1])
         full = (tables.row_of[:leaves] + (2**depth - 1) * depth).astype(np.uint32)
         value = boxes.value[:leaves] * len(texts)
-        return cls(first, full, value, boxes.begin[:leaves].copy(), boxes.end[:leaves].copy())
+        sieve = tables.sieve
+        return cls(first, full, value, sieve.begin[:leaves].copy(), sieve.end[:leaves].copy())
 
     def __len__(self) -> int:
         """Return the number of members."""
@@ -99,8 +101,8 @@ def _scores(
     first: Longs,
     holds: Rows,
     value: Floats,
-    begin: Longs,
-    end: Longs,
+    begin: NDArray[np.uint16],
+    end: NDArray[np.uint16],
     scores: Floats,
 ) -> None:
     """Add up the leaves that hold, each weighted by the ages in which it does, by member."""
