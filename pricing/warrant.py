@@ -10,7 +10,12 @@ from numbers import Real
 from pricing.errors import Fault, InputError
 from pricing.kernels import normal_cdf
 
-HIGHEST = {"coverage": 1.0, "years": 50.0, "volatility": 5.0, "strike_ratio": 100.0}
+BOUNDS = {
+    "coverage": (1e-6, 1.0),
+    "years": (0.1, 50.0),
+    "volatility": (0.01, 5.0),
+    "strike_ratio": (0.01, 100.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,11 @@ def value_share(warrant: Warrant, *, rate: float, default_intensity: float = 0.0
 
 def _faults(warrant: Warrant) -> Iterator[Fault]:
     """Yield what is wrong with the terms."""
-    for name, high in HIGHEST.items():
+    for name, (low, high) in BOUNDS.items():
         given = getattr(warrant, name)
-        if not (_is_number(given) and 0 < given <= high):
-            yield Fault(f"instrument.warrant.{name}", f"a number in (0, {high:g}]", repr(given))
+        if not (_is_number(given) and low <= given <= high):
+            expected = f"a number from {low:g} to {high:g}"
+            yield Fault(f"instrument.warrant.{name}", expected, repr(given))
     if not (_is_number(warrant.dilution) and 0 <= warrant.dilution < 1):
         expected = "a share in [0, 1)"
         yield Fault("instrument.warrant.dilution", expected, repr(warrant.dilution))

@@ -14,6 +14,7 @@ import orjson
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, SeedrateError
+from pricing.support import Support
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, refused
@@ -31,7 +32,13 @@ class Quote(Protocol):
 class Pricer(Protocol):
     """What prices and explains: `models.pricer.Pricer`, or a small one in a test."""
 
-    def quote_checked(self, project: Mapping[str, object], deal: Deal) -> Quote:
+    def quote_checked(
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None,
+        overrides: Mapping[str, float],
+    ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
 
@@ -86,7 +93,8 @@ class Desk:
         asked = self.contract.read(body)
         checked = perf_counter()
         try:
-            quote = self.pricer.quote_checked(asked.project, asked.deal)
+            support = asked.support(self.now().date())
+            quote = self.pricer.quote_checked(asked.project, asked.deal, support, asked.overrides)
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
@@ -99,20 +107,12 @@ class Desk:
     def _written(self, asked: Asked, quote: Quote, *, recorded: bool) -> Reply:
         now = self.now()
         quote_id = self.new_id(now) if recorded else None
-        terms = asked.deal.terms
         document = {
             "quote_id": quote_id,
             "recorded": recorded,
             "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "reference": asked.reference,
-            "instrument": {
-                "kind": asked.deal.kind,
-                "amount": terms.amount,
-                "term_months": terms.term_months,
-                "repayment": terms.repayment,
-                "grace_months": terms.grace_months,
-                "payment_months": terms.payment_months,
-            },
+            "instrument": asked.instrument,
             **quote.document(asked.language),
         }
         return Reply(quote_id, orjson.dumps(document))

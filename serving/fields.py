@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import CoreSchema, core_schema
@@ -23,6 +23,15 @@ class Field:
     check: CoreSchema
     json: dict[str, Any]
     required: bool = True
+    within: tuple[Field, ...] = ()  # of an object, or of every one of a list of them
+    integral: bool = False
+
+    def told(self, given: Mapping[str, Any]) -> Any:
+        """Return what was understood of what was given."""
+        value = given.get(self.name)
+        if value is None:
+            return self.json.get("default")
+        return int(value) if self.integral else value
 
 
 def number(
@@ -54,7 +63,7 @@ def whole(
     """Return a field that takes a whole number from low to high; 3.0 is one, as in JSON Schema."""
     field = number(name, expected, low=low, high=high)
     check = core_schema.no_info_after_validator_function(_whole, field.check)
-    return Field(name, expected, check, {**field.json, "type": "integer"})
+    return Field(name, expected, check, {**field.json, "type": "integer"}, integral=True)
 
 
 def flag(name: str, expected: str = "true or false") -> Field:
@@ -74,6 +83,31 @@ def text(name: str, expected: str, *, longest: int = LONGEST_TEXT) -> Field:
     return Field(name, expected, check, {"type": "string", "minLength": 1, "maxLength": longest})
 
 
+def nested(name: str, expected: str, fields: Sequence[Field]) -> Field:
+    """Return a field that takes an object."""
+    return Field(name, expected, record(fields), schema(fields), within=tuple(fields))
+
+
+def rows(name: str, expected: str, fields: Sequence[Field], *, fewest: int = 1, most: int) -> Field:
+    """Return a field that takes a list of fewest to most objects."""
+    check = core_schema.list_schema(record(fields), strict=True, min_length=fewest, max_length=most)
+    json = {"type": "array", "minItems": fewest, "maxItems": most, "items": schema(fields)}
+    return Field(name, expected, check, json, within=tuple(fields))
+
+
+def schema(fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the JSON Schema of an object that has these fields and no others."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [field.name for field in fields if field.required],
+        "properties": {
+            field.name: {"description": f"Must be {field.expected}.", **field.json}
+            for field in fields
+        },
+    }
+
+
 def optional(field: Field, default: Any = None) -> Field:
     """Return the field as one that may be left out, or be null, which means the default."""
     json = {**field.json, "default": default}
@@ -82,7 +116,8 @@ def optional(field: Field, default: Any = None) -> Field:
     else:
         json["type"] = [json["type"], "null"]
     check = core_schema.nullable_schema(field.check)
-    return Field(field.name, f"{field.expected}, or null", check, json, required=False)
+    said = f"{field.expected}, or null"
+    return replace(field, expected=said, check=check, json=json, required=False)
 
 
 def of_column(column: Column) -> Field:
@@ -102,8 +137,8 @@ def of_column(column: Column) -> Field:
     return optional(field) if column.optional else field
 
 
-def of_instrument(column_set: ColumnSet) -> tuple[Field, ...]:
-    """Return the fields of a term loan, within what the model's columns allow of them."""
+def of_loan(column_set: ColumnSet) -> tuple[Field, ...]:
+    """Return the fields of a loan's terms, within what the model's columns allow of them."""
     by_terms = {column.terms: column for column in column_set.columns if column.terms}
     amount = by_terms.get("amount")
     repayment = by_terms.get("repayment")
@@ -111,7 +146,6 @@ def of_instrument(column_set: ColumnSet) -> tuple[Field, ...]:
     fewest, most = _bounds(by_terms.get("term_months"), 1, longest)
     _, most_grace = _bounds(by_terms.get("grace_months"), 0, longest)
     return (
-        one_of("kind", ("term_loan",)),
         number("amount", amount.expected, low=amount.low, high=amount.high)
         if amount
         else number("amount", "a finite number above 0", above=0),
@@ -150,7 +184,7 @@ def _months_between_payments() -> Field:
     words = "1, 3, 6 or 12, a divisor of the term"
     field = whole("payment_months", words, low=1, high=12)
     check = core_schema.chain_schema([field.check, core_schema.literal_schema([*PAYMENT_MONTHS])])
-    return Field("payment_months", words, check, {"enum": [*PAYMENT_MONTHS]})
+    return replace(field, check=check, json={"enum": [*PAYMENT_MONTHS]})
 
 
 def _bounds(column: Column | None, low: int, high: int) -> tuple[int, int]:

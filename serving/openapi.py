@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from features.column import Column, ColumnSet, Direction
 from serving.contract import MOST_QUOTES, Contract
 from serving.doors import DOORS, JSON, QUOTE_ID, SINGLE, Door
-from serving.fields import Field
+from serving.fields import Field, schema
+from serving.instruments import Kind
 from serving.problem import (
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
@@ -169,11 +171,11 @@ def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
     columns = {column.name: column for column in column_set.columns}
     project = [_documented(field, columns[field.name], column_set) for field in contract.project]
     by_terms = {column.terms: column for column in column_set.columns if column.terms}
-    instrument = [
-        _documented(field, by_terms[field.name], column_set) if field.name in by_terms else field
-        for field in contract.instrument
-    ]
-    inner = {"project": _object(project), "instrument": _object(instrument)}
+    instruments = [_instrument(kind, by_terms, column_set) for kind in contract.kinds.values()]
+    inner = {
+        "project": schema(project),
+        "instrument": {"oneOf": instruments, "discriminator": {"propertyName": "kind"}},
+    }
     envelope = [
         Field(field.name, field.expected, field.check, inner.get(field.name, field.json))
         if field.required
@@ -181,7 +183,7 @@ def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
         for field in contract.envelope
     ]
     return {
-        "Request": _object(envelope),
+        "Request": schema(envelope),
         "Batch": {
             "type": "object",
             "additionalProperties": False,
@@ -204,15 +206,19 @@ def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
     }
 
 
-def _object(fields: Sequence[Field]) -> Json:
+def _instrument(kind: Kind, by_terms: Mapping[str, Column], column_set: ColumnSet) -> Json:
+    """Return what may be asked of one instrument."""
+    fields = [
+        _documented(field, by_terms[field.name], column_set) if field.name in by_terms else field
+        for field in kind.fields
+    ]
+    of_kind = schema(fields)
     return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [field.name for field in fields if field.required],
-        "properties": {
-            field.name: {"description": f"Must be {field.expected}.", **field.json}
-            for field in fields
-        },
+        **of_kind,
+        "title": kind.name,
+        "description": kind.says,
+        "required": ["kind", *of_kind["required"]],
+        "properties": {"kind": {"const": kind.name}, **of_kind["properties"]},
     }
 
 
@@ -231,7 +237,7 @@ def _documented(field: Field, column: Column, column_set: ColumnSet) -> Field:
     }
     if column.direction is not Direction.FREE:
         json["x-direction-reason"] = column.reason
-    return Field(field.name, field.expected, field.check, json, field.required)
+    return replace(field, json=json)
 
 
 PROBLEM: Json = {

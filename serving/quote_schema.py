@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from serving.instruments import KINDS
+
 Json = dict[str, Any]
 
 DECIMAL: Json = {
@@ -42,14 +44,6 @@ _VERSIONED = {
     "version": TEXT,
     "digest": {"type": "string", "description": "SHA-256, in hexadecimal"},
 }
-_INSTRUMENT = {
-    "kind": {"const": "term_loan"},
-    "amount": {"type": "number"},
-    "term_months": {"type": "integer"},
-    "repayment": TEXT,
-    "grace_months": {"type": "integer"},
-    "payment_months": {"type": "integer"},
-}
 _EXPLANATION = {
     "of": {"type": "string", "description": "The figure explained"},
     "base_bps": _decimal("The figure of the reference: what the background's mean costs"),
@@ -77,6 +71,30 @@ _HORIZONS = {
     "60": _decimal("Within 60 months"),
     "lifetime": _decimal("Within the term"),
 }
+FIGURES: Json = {
+    "spread_bps": _decimal("Of a loan: all that the client pays above funding, a year"),
+    "fee_bps": _decimal("Of a guarantee: a year, of the loan outstanding"),
+    "premium_bps": _decimal("Of insurance: a year, of the sum insured"),
+    "value_bps": _decimal("Of a stake: its value less the investment, of the investment"),
+}
+_ENDS: Json = {
+    "type": "array",
+    "minItems": 2,
+    "maxItems": 2,
+    "items": {"oneOf": [{"$ref": "#/components/schemas/Decimal"}, {"type": "null"}]},
+}
+_INTERVAL: Json = {
+    "type": "object",
+    "description": "Low and high end; of the figure before floor, cap and support",
+    "required": ["level", "of", "pd_lifetime"],
+    "additionalProperties": False,
+    "properties": {
+        "level": {"type": "number"},
+        "of": {"enum": ["bag", "bag_and_cohorts"]},
+        "pd_lifetime": _ENDS,
+        **dict.fromkeys(FIGURES, _ENDS),
+    },
+}
 QUOTE: Json = _object(
     {
         "quote_id": {
@@ -86,9 +104,14 @@ QUOTE: Json = _object(
         "recorded": {"type": "boolean", "description": "false for a what-if"},
         "time": {"type": "string", "format": "date-time"},
         "reference": {"type": ["string", "null"], "description": "As the caller gave it"},
-        "instrument": _object(_INSTRUMENT),
-        "rate": _decimal("Annual, as a fraction: funding plus spread"),
-        "spread_bps": _decimal("All that the client pays above funding, a year"),
+        "instrument": {
+            "type": "object",
+            "description": "Kind and terms as they were understood, defaults filled in",
+            "required": ["kind"],
+            "properties": {"kind": {"enum": [*KINDS]}},
+        },
+        "rate": _decimal("All of the waterfall, annual and as a fraction; absent for a stake"),
+        **FIGURES,
         "waterfall": _rows("The parts of the rate", {"name": TEXT, "bps": _BPS}),
         "pd": _object(_HORIZONS, "Probability of default, capped at the term"),
         "lgd": _decimal("Loss given default, weighted by expected loss"),
@@ -96,6 +119,11 @@ QUOTE: Json = _object(
             "Probability that the loan still runs",
             {"month": {"type": "integer"}, "alive": _decimal("In [0, 1]")},
         ),
+        "interval": _INTERVAL,
+        "details": {
+            "type": "object",
+            "description": "What only this instrument, its support or its provisions have to say",
+        },
         "explanation": _object(_EXPLANATION),
         "missing_sources": _rows(
             "Sources of which nothing is known, and what that costs; part of the items",
@@ -105,3 +133,5 @@ QUOTE: Json = _object(
         "policy": _object(_VERSIONED),
     }
 )
+QUOTE["required"] = [name for name in QUOTE["required"] if name not in {"rate", *FIGURES}]
+QUOTE["oneOf"] = [{"required": [figure]} for figure in FIGURES]

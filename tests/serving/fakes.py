@@ -13,6 +13,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.schedule import Terms
+from pricing.support import Support
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.quote_id import uuid7
@@ -91,7 +92,13 @@ class PlainQuote:
 class PlainPricer:
     """Refuses what the sectors in its hands tell it to refuse."""
 
-    def quote_checked(self, project: Mapping[str, object], deal: Deal) -> PlainQuote:
+    def quote_checked(
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None,
+        overrides: Mapping[str, float],
+    ) -> PlainQuote:
         terms = deal.terms
         match project.get("city"):
             case "Nowhere":
