@@ -59,8 +59,8 @@ def test_the_slow_way_can_disagree() -> None:
 
 @pytest.mark.parametrize("repayment", ["bullet", "linear"])
 def test_the_fee_covers_its_share_of_the_loss_of_a_credit_default_swap(repayment: str) -> None:
-    # design note on pricing, section 1: hazard 5 %, LGD 40 %, 3 % continuous, 3 years, quarterly: 200.7441
-    # bp; the example policy adds 30 bp for administration and 20 bp of margin
+    # design note on pricing, section 1: hazard 5 %, LGD 40 %, 3 % continuous, 3 years,
+    # quarterly: 200.7441 bp; the policy adds 30 bp for administration and 20 bp of margin
     guarantee = Guarantee(replace(THREE_YEARS, repayment=repayment), covered_share=0.8)
     fee_bps = figure(guarantee.priced(bare(0.03), EDGES), FAIR)
     assert fee_bps == pytest.approx(0.8 * 200.7441 + 30 + 20, rel=0, abs=1e-4)

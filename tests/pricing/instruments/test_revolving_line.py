@@ -44,9 +44,9 @@ def priced(line: RevolvingLine) -> Credit:
 
 
 def test_a_default_finds_the_drawn_part_and_the_converted_rest() -> None:
-    # design note on pricing, section 1 (QuantLib 1.44's schedule): hazard 5 %, 3 % continuous, 3 years,
-    # quarterly, LGD 40 %: 200.7441 bp on all that is drawn. With 40 % drawn and 40 % of the other
-    # 60 % drawn by then, 0.64 stands at risk for 0.4 that pays: 1.6 times as much
+    # design note on pricing, section 1: hazard 5 %, LGD 40 %, 3 % continuous, 3 years,
+    # quarterly: 200.7441 bp on all that is drawn. With 40 % drawn and 40 % of the other 60 % drawn
+    # by then, 0.64 stands at risk for 0.4 that pays: 1.6 times as much
     line = RevolvingLine(Terms(1e6, 36, "bullet", payment_months=3), utilisation=0.4)
     assert figure(line.priced(bare(0.03), EDGES), FAIR) == pytest.approx(
         1.6 * 200.7441, rel=0, abs=2e-4

@@ -50,7 +50,8 @@ def priced(debt: VentureDebt) -> Credit:
 
 
 def test_the_warrant_has_the_published_worth() -> None:
-    # design note on pricing, section 5: a call of 61.6757594 on 100, so 5 % of a million is worth 30,837.88
+    # design note on pricing, section 5: a call of 61.6757594 on 100, so that 5 % of a
+    # million is worth 30,837.88
     price = PUBLISHED.priced(bare(0.03), EDGES).price(FAIR)
     assert price.details["warrant_value"] == pytest.approx(30_837.88, rel=0, abs=5e-3)
 
