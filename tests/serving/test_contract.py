@@ -11,6 +11,7 @@ from features.sets import load
 from pricing.errors import InputError
 from pricing.schedule import Terms
 from serving.contract import Contract, read_batch
+from serving.instruments import KINDS
 from tests.serving.fakes import COLUMN_SET, REQUEST, request
 
 CONTRACT = Contract.of(COLUMN_SET)
@@ -75,7 +76,7 @@ def test_what_is_required_is_named_when_it_is_missing() -> None:
     body = request(project__growth=..., instrument__amount=..., instrument__kind=...)
     assert said(body) == {
         "project.growth": "a finite number | missing",
-        "instrument.kind": "one of term_loan | missing",
+        "instrument.kind": f"one of {', '.join(KINDS)} | missing",
         "instrument.amount": "a finite number from 1000 to 1000000000 | missing",
     }
     assert said(request(project__growth=None)) == {"project.growth": "a finite number | null"}
