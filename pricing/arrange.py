@@ -44,7 +44,7 @@ def arranged(
         return instrument
     if not credit.funded:
         return _alone(instrument, deal, support)
-    return Supported.of(instrument, deal.terms, policy, support)
+    return Supported.of(instrument, credit, deal.terms, policy, support)
 
 
 def _lent(credit: Credit, deal: Deal, policy: Policy) -> Instrument:

@@ -16,6 +16,7 @@ from pricing.instrument import Line, Part, Price
 from pricing.kernels import Legs
 from pricing.kink import crossings
 from pricing.policy import Policy
+from pricing.schedule import Terms, profile
 from pricing.survival import Curves, as_ages, as_margins, walk
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,7 @@ class Credit:
     losses: Shares = EXPECTED_LOSS  # how what the losses cost is shown; the shares add up to 1
     income: str = ""  # the name of the legs' income
     details: Mapping[str, Any] = field(default_factory=dict)
+    drawn: float = 1.0  # share of the terms' amount that is outstanding where the legs' share is 1
     _ages: Ints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,13 @@ class Credit:
             )
 
         return crossings(gauges)
+
+    def shares(self, terms: Terms, rate: float) -> Floats:
+        """Return (n,) the share of the amount outstanding in each period, at an annual rate."""
+        if self.legs.grace >= 0:
+            return profile(terms, annual_rate=max(rate, 0.0)).share
+        share: Floats = self.drawn * self.legs.grid[: terms.periods, kernels.SHARE]
+        return share
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""

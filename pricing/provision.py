@@ -14,7 +14,7 @@ from pricing.credit import Credit
 from pricing.cycle import YEAR, moved
 from pricing.ecl import Scenario, Stage
 from pricing.instrument import Instrument, Price
-from pricing.schedule import Terms, profile
+from pricing.schedule import Terms
 from pricing.survival import LGD, as_ages
 
 Floats = NDArray[np.float64]
@@ -70,11 +70,7 @@ class Provisioned:
         bucket = np.searchsorted(ages, np.arange(months), side="right") - 1
         monthly = default * expit(margins[LGD, bucket])
         lost = monthly.reshape(terms.periods, terms.payment_months).sum(axis=1)
-        share = (
-            profile(terms, annual_rate=max(rate, 0.0)).share
-            if legs.grace >= 0
-            else legs.grid[: terms.periods, kernels.SHARE]
-        )
+        share = self.credit.shares(terms, rate)
         ends = terms.period_years * np.arange(1, terms.periods + 1)
         present: Floats = (
             lost

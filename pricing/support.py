@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import schedule, sharing
 from pricing import scheme as schemes
+from pricing import sharing
 from pricing import subsidy as subsidies
 from pricing.basis_points import largest_remainder, text
+from pricing.credit import Credit
 from pricing.errors import InputError
 from pricing.instrument import Instrument, Line, Part, Price
 from pricing.policy import Policy
@@ -53,6 +54,7 @@ class Supported:
     """
 
     instrument: Instrument
+    credit: Credit  # the loan inside
     terms: Terms
     policy: Policy
     scheme: Scheme | None
@@ -60,7 +62,9 @@ class Supported:
     programme: Programme | None
 
     @classmethod
-    def of(cls, instrument: Instrument, terms: Terms, policy: Policy, asked: Support) -> Supported:
+    def of(
+        cls, instrument: Instrument, credit: Credit, terms: Terms, policy: Policy, asked: Support
+    ) -> Supported:
         """Look up what is asked for.
 
         Raises:
@@ -73,7 +77,7 @@ class Supported:
             schemes.check(scheme, tier=asked.tier, amount=terms.amount)
         if asked.subsidy is not None:
             programme = subsidies.find(policy.subsidies, asked.subsidy, on=asked.on)
-        return cls(instrument, terms, policy, scheme, asked.tier, programme)
+        return cls(instrument, credit, terms, policy, scheme, asked.tier, programme)
 
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the figure in bp before any support, of margins (rows, 3, K)."""
@@ -111,13 +115,14 @@ class Supported:
     def _shared(self, alone: Price, scheme: Scheme) -> tuple[tuple[Line, ...], dict[str, Any]]:
         """Return the lines of the scheme, and who pays what of the expected loss."""
         bps: Mapping[str, float] = {line.name: line.bps for line in alone.waterfall}
-        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=alone.lgd)
+        lgd = alone.lgd or 1.0  # nil where nothing can be lost: there it decides nothing
+        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=lgd)
         relief = sharing.relief(
             scheme,
             expected_loss_bps=bps["expected_loss"],
             capital_bps=bps["capital"],
             capital_scale_bps=self.policy.capital_scale_bps,
-            lgd=alone.lgd,
+            lgd=lgd,
             tier=self.tier,
             amount=self.terms.amount,
             pool_relief=pool_relief,
@@ -125,7 +130,7 @@ class Supported:
         legs = sharing.share_expected_loss(
             scheme,
             expected_loss_bps=bps["expected_loss"],
-            lgd=alone.lgd,
+            lgd=lgd,
             tier=self.tier,
             pool_relief=pool_relief,
         )
@@ -164,6 +169,6 @@ class Supported:
         """Return what is outstanding, and what a payment then is worth if it is made."""
         terms = self.terms
         months = np.arange(1, terms.periods + 1) * terms.payment_months
-        exposure = schedule.profile(terms, annual_rate=max(lent.rate, 0.0)).share
+        exposure = self.credit.shares(terms, lent.rate)
         discount = self.policy.funding_curve.discount[2 * months] * lent.curves.survival[months]
         return Course(terms.amount, terms.payment_months, exposure, discount)

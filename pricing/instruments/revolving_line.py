@@ -56,7 +56,7 @@ class RevolvingLine:
             capital=exposure,
             loadings_bps=sum(bps for _, bps in loadings),
         )
-        return Credit(legs, policy, edges, self.terms.term_months, loadings)
+        return Credit(legs, policy, edges, self.terms.term_months, loadings, drawn=self.utilisation)
 
 
 def _faults(line: RevolvingLine) -> Iterator[Fault]:

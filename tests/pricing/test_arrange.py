@@ -103,6 +103,19 @@ def test_thin_data_never_lower_a_price(deal: Deal, m: Floats) -> None:
     assert_adds_up(price)
 
 
+@pytest.mark.parametrize("utilisation", [0.1, 0.4, 1.0])
+def test_what_is_set_aside_for_a_line_is_for_what_a_default_finds_drawn(utilisation: float) -> None:
+    """EAD = limit (u + c (1 - u)); the rest is a bullet's, discounted at the line's own rate."""
+    year = Terms(1e6, 12, "bullet", payment_months=12)
+    line, bullet = (
+        arranged(deal, None, FORESEEN, EDGES).price(FAIR)
+        for deal in (RevolvingLine(year, utilisation), TermLoan(year))
+    )
+    exposure = utilisation + 0.40 * (1 - utilisation)
+    expected = exposure * bullet.details["ecl"]["lifetime"] * (1 + bullet.rate) / (1 + line.rate)
+    assert line.details["ecl"]["lifetime"] == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("deal", PROMISES, ids=kind)
 def test_a_promise_has_no_rate_that_feeds_back_and_no_provision_of_a_loan(deal: Deal) -> None:
     assert isinstance(arranged(deal, None, FED_BACK, EDGES), Credit)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import policy
+from pricing.arrange import arranged
 from pricing.errors import InputError
+from pricing.instruments.rd_loan import Milestone, RdLoan
+from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import POLICIES, Policy
 from pricing.schedule import Terms
@@ -40,7 +44,8 @@ def asked(scheme: tuple[str, str | None] | None = None, subsidy: str | None = No
 
 
 def supported(loan: Terms, support: Support, under: Policy = CHINA) -> Supported:
-    return Supported.of(TermLoan(loan).priced(under, EDGES), loan, under, support)
+    credit = TermLoan(loan).priced(under, EDGES)
+    return Supported.of(credit, credit, loan, under, support)
 
 
 def covering(share: float) -> Policy:
@@ -138,6 +143,39 @@ def test_the_reply_tells_the_price_before_and_after() -> None:
     assert float(told["after_bps"]) == pytest.approx(price.charged_bps, rel=0, abs=0.005)
     assert told["scheme"] == "local_risk_pool"
     assert told["verified"] is False
+
+
+@pytest.mark.parametrize("scheme", SCHEMES[2:], ids=str)
+def test_a_scheme_shares_nothing_of_no_loss(scheme: tuple[str, str | None]) -> None:
+    """A pledge that covers all of the loan, and a borrower who cannot fail."""
+    safe = FAIR.copy()
+    safe[0] = -math.inf
+    pledged = RdLoan(Terms(1e6, 36, "bullet"), (Milestone(0, 1.0),), pledge_value=4e6)
+    for deal, m in ((pledged, FAIR), (TermLoan(LOAN), safe)):
+        price = arranged(deal, asked(scheme), CHINA, EDGES).price(m)
+        assert lines(price)["scheme_loss"] == 0
+        payers = price.details["support"]["expected_loss_payers"]
+        assert {payer["bps"] for payer in payers} == {"0.00"}
+
+
+def test_a_subsidy_counts_what_is_drawn_not_what_is_promised() -> None:
+    # 150 bp for 24 of 60 months; a tenth is drawn for 36 of them: 0.2 of 2.1 years of the loan,
+    # and a little more as early payments are worth more
+    late = RdLoan(Terms(1e6, 60, "bullet"), (Milestone(0, 0.1), Milestone(36, 0.9)))
+    at_once = RdLoan(Terms(1e6, 60, "bullet"), (Milestone(0, 1.0),))
+    ours, plain = (
+        -lines(arranged(deal, asked(subsidy=SUBSIDIES[1]), CHINA, EDGES).price(FAIR))["subsidy"]
+        for deal in (late, at_once)
+    )
+    assert 150 * 0.2 / 2.1 < ours < 150 * 0.2 / 2.1 * 1.25
+    assert plain > 60
+
+
+def test_a_cap_of_a_subsidy_counts_what_is_drawn_of_a_line() -> None:
+    # 50 m are subsidised: 40 % of 100 m lie below
+    line = RevolvingLine(Terms(1e8, 12, "bullet"), utilisation=0.4)
+    price = arranged(line, asked(subsidy=SUBSIDIES[1]), CHINA, EDGES).price(FAIR)
+    assert lines(price)["subsidy"] == pytest.approx(-150.0, rel=1e-12)
 
 
 def test_a_tier_without_a_scheme_is_refused() -> None:
