@@ -91,11 +91,9 @@ class HazardModel:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""
         return self.tables.margins(x) + self.overlay
 
-    def interval(self, reading: Reading, instrument: Priced, *, months: int) -> Interval:
-        """Return the interval of a quote, with the default by `months`."""
+    def interval(self, reading: Reading, instrument: Priced) -> Interval:
+        """Return the interval of a quote."""
         margins = reading.margins + self.overlay
         weights = slopes(margins, self.edges, months=self.drift.horizon_months)
         sd_bag = self.members.spread(reading.row, weights)
-        return interval(
-            margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift, months=months
-        )
+        return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)

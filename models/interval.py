@@ -19,7 +19,7 @@ or early exits that turn out otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ from numba import njit
 from models.leaves import Floats
 from models.tables import Longs
 from pricing.errors import InputError, ModelError, PolicyError
-from pricing.survival import as_ages, incidence
+from pricing.survival import as_ages
 
 LEVEL = 0.90
 HORIZON_MONTHS = 24
@@ -75,19 +75,17 @@ class Interval:
 
     Attributes:
         level: in (0, 1).
-        months: by which the default of `pd_low` and `pd_high` happens.
-        pd_low: a fraction.
-        pd_high: a fraction.
-        low_bps: of the figure explained; None where no price is viable there.
+        pd_low: of default within the term, a fraction; None where no price is viable there.
+        pd_high: likewise.
+        low_bps: of the figure explained; None likewise.
         high_bps: likewise.
         sd_bag: of the members, on the logit of PD at the drift's horizon.
         tau: of the groups out of time, likewise; None: not known, the interval is the bag's alone.
     """
 
     level: float
-    months: int
-    pd_low: float
-    pd_high: float
+    pd_low: float | None
+    pd_high: float | None
     low_bps: float | None
     high_bps: float | None
     sd_bag: float
@@ -105,6 +103,9 @@ class Priced(Protocol):
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the unclipped figure in bp, of margins (rows, 3, K)."""
 
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the probability of default within the term."""
+
 
 def interval(
     margins: Floats,
@@ -113,7 +114,6 @@ def interval(
     *,
     sd_bag: float,
     drift: Drift,
-    months: int,
     level: float = LEVEL,
 ) -> Interval:
     """Return the interval of a quote.
@@ -124,7 +124,6 @@ def interval(
         instrument: what is priced.
         sd_bag: from `Members.spread` with the weights of `slopes` at the drift's horizon.
         drift: of the model.
-        months: of the probability of default to publish, at most the last edge.
         level: in (0, 1).
 
     Raises:
@@ -136,25 +135,29 @@ def interval(
     half = z * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
     ends = _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)  # (2, 3, K)
-    low_bps, high_bps = _figures(instrument, ends)
-    low, high = incidence(ends, ages, months)[:, months].tolist()
-    return Interval(level, months, low, high, low_bps, high_bps, sd_bag, drift.tau)
+    low_bps, high_bps = _ends_of(instrument.figures, ends)
+    if low_bps is not None and high_bps is not None and low_bps > high_bps:
+        low_bps, high_bps = high_bps, low_bps  # the worth of a stake falls with the risk
+    pd_low, pd_high = _ends_of(instrument.pds, ends)
+    return Interval(level, pd_low, pd_high, low_bps, high_bps, sd_bag, drift.tau)
 
 
-def _figures(instrument: Priced, ends: Floats) -> tuple[float | None, float | None]:
-    """Return the lower and the higher figure; where the riskier end has no price, that is None."""
+def _ends_of(
+    measure: Callable[[Floats], Floats], ends: Floats
+) -> tuple[float | None, float | None]:
+    """Return a measure at the safer and the riskier end, None where that has no viable price."""
     try:
-        figures = sorted(instrument.figures(ends).tolist())
+        low, high = measure(ends).tolist()
     except PolicyError:
-        return _alone(instrument, ends[:1]), _alone(instrument, ends[1:])
-    if not all(map(math.isfinite, figures)):
-        raise ModelError(f"the ends of an interval must have finite figures, however: {figures}")
-    return figures[0], figures[1]
+        return _alone(measure, ends[:1]), _alone(measure, ends[1:])
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ModelError(f"the ends of an interval must be finite, however: {low}, {high}")
+    return low, high
 
 
-def _alone(instrument: Priced, end: Floats) -> float | None:
+def _alone(measure: Callable[[Floats], Floats], end: Floats) -> float | None:
     try:
-        return float(instrument.figures(end)[0])
+        return float(measure(end)[0])
     except PolicyError:
         return None
 

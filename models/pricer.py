@@ -68,8 +68,7 @@ class Pricer:
         policy = self.policy.overridden(overrides) if overrides else self.policy
         instrument = arranged(deal, support, policy, model.edges)
         price = instrument.price(reading.margins + model.overlay)
-        last = min(deal.terms.term_months, model.edges[-1])
-        interval = model.interval(reading, instrument, months=last)
+        interval = model.interval(reading, instrument)
         parts = attribute(model, reading, instrument)
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
@@ -105,7 +104,7 @@ class Quote:
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)
             ],
             "interval": self._interval(),
-            "details": dict(self.price.details),
+            "details": {name: _tidy(value) for name, value in self.price.details.items()},
             "explanation": self._explanation(language),
             "missing_sources": self._missing_sources(),
             "model": {
@@ -155,8 +154,8 @@ class Quote:
         return {
             "level": within.level,
             "of": within.of,
-            "pd_lifetime": [f"{within.pd_low:.6f}", f"{within.pd_high:.6f}"],
-            self.waterfall.of: [_hundredths(within.low_bps), _hundredths(within.high_bps)],
+            "pd_lifetime": [_fixed(within.pd_low, 6), _fixed(within.pd_high, 6)],
+            self.waterfall.of: [_fixed(within.low_bps, 2), _fixed(within.high_bps, 2)],
         }
 
     def _missing_sources(self) -> list[dict[str, Any]]:
@@ -170,8 +169,12 @@ class Quote:
         return missing
 
 
-def _hundredths(bps: float | None) -> str | None:
-    return None if bps is None else f"{bps:.2f}"
+def _fixed(number: float | None, digits: int) -> str | None:
+    return None if number is None else f"{number:.{digits}f}"
+
+
+def _tidy(detail: Any) -> Any:
+    return round(detail, 6) if isinstance(detail, float) else detail
 
 
 def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:

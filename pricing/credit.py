@@ -17,7 +17,7 @@ from pricing.kernels import Legs
 from pricing.kink import crossings
 from pricing.policy import Policy
 from pricing.schedule import Terms, profile
-from pricing.survival import Curves, as_ages, as_margins, walk
+from pricing.survival import Curves, as_ages, as_margins, incidence, walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -100,12 +100,21 @@ class Credit:
             clip=self.policy.clip if self.funded else None,
         )
 
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the probability of default within the term, of margins (rows, 3, K)."""
+        pds: Floats = incidence(margins, self._ages, self.term_months, self._shift())[:, -1]
+        return pds
+
     def curves(self, margins: Floats) -> Curves:
         """Return what becomes of margins (3, K) month by month, milestones ahead and all."""
+        rows = as_margins(margins[None], self._ages)
+        return walk(rows[0], self._ages, self.term_months, self._shift())
+
+    def _shift(self) -> Floats | None:
+        """Return (months,) what milestones ahead add to the log hazard, None for nothing."""
         if not self.legs.shift.any():
-            return walk(as_margins(margins[None], self._ages)[0], self._ages, self.term_months)
-        monthly = np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])
-        return walk(margins, self._ages, self.term_months, monthly[: self.term_months])
+            return None
+        return np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])[: self.term_months]
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""

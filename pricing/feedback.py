@@ -123,6 +123,12 @@ class FedBack:
         """
         return () if self.feedback.per_bp else self.instrument.kinks(start, move)
 
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the probabilities of default at the hazards of their own spreads."""
+        if not self.feedback.per_bp:
+            return self.instrument.pds(margins)
+        return self.instrument.pds(self._shifted(margins, self.figures(margins)))
+
     def price(self, margins: Floats) -> Price:
         """Return the instrument's price of margins (3, K) at the hazards of its own spread."""
         if not self.feedback.per_bp:

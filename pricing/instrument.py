@@ -79,5 +79,31 @@ class Instrument(Protocol):
     def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
         """Return where, at start + s move (3, K) with s in (0, 1), the gradient jumps."""
 
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the probability of default within the term, of margins (rows, 3, K)."""
+
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """What is put around an instrument: its figure stays, and only the price says more."""
+
+    instrument: Instrument
+
+    def figures(self, margins: Floats) -> Floats:
+        """Return (rows,) the instrument's figure in bp, of margins (rows, 3, K)."""
+        return self.instrument.figures(margins)
+
+    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
+        """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
+        return self.instrument.gradients(margins)
+
+    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
+        """Return the instrument's kinks."""
+        return self.instrument.kinks(start, move)
+
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the instrument's probability of default within the term."""
+        return self.instrument.pds(margins)

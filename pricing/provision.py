@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from pricing import ecl, kernels
 from pricing.credit import Credit
 from pricing.cycle import YEAR, moved
 from pricing.ecl import Scenario, Stage
-from pricing.instrument import Instrument, Price
+from pricing.instrument import Around, Price
 from pricing.schedule import Terms
 from pricing.survival import LGD, as_ages
 
@@ -21,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Provisioned:
+class Provisioned(Around):
     """A loan whose price tells its expected credit losses under a policy's scenarios (IFRS 9).
 
     A loan that has just been granted is in stage 1, so that the losses of twelve months are booked;
@@ -29,22 +28,9 @@ class Provisioned:
     the price: undrawn lines and pledges count. Losses are discounted at the quoted rate.
     """
 
-    instrument: Instrument
     credit: Credit  # the loan inside
     terms: Terms
     scenarios: tuple[Scenario, ...]
-
-    def figures(self, margins: Floats) -> Floats:
-        """Return (rows,) the figure in bp, of margins (rows, 3, K)."""
-        return self.instrument.figures(margins)
-
-    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
-        """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
-        return self.instrument.gradients(margins)
-
-    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
-        """Return the instrument's kinks."""
-        return self.instrument.kinks(start, move)
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K) with `details["ecl"]`, in currency."""

@@ -12,7 +12,7 @@ from pricing import thin_data
 from pricing.cycle import moved
 from pricing.entry import Entry
 from pricing.errors import Fault
-from pricing.instrument import Instrument, Line, Part, Price
+from pricing.instrument import Around, Line, Part, Price
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -62,7 +62,7 @@ def read(given: object) -> tuple[ThinData | None, list[Fault]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Prudent:
+class Prudent(Around):
     """An instrument whose PD within 12 months is charged for as if it were at least a floor.
 
     The figure that columns explain stays as it is; what the floor adds is a line of its own:
@@ -70,21 +70,8 @@ class Prudent:
         thin_data = g(margins with the log hazard lifted to the floor) - g(margins)
     """
 
-    instrument: Instrument
     edges: Sequence[int] | Ints
     floor_pd: float
-
-    def figures(self, margins: Floats) -> Floats:
-        """Return (rows,) the figure in bp without the loading, of margins (rows, 3, K)."""
-        return self.instrument.figures(margins)
-
-    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
-        """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
-        return self.instrument.gradients(margins)
-
-    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
-        """Return the instrument's kinks."""
-        return self.instrument.kinks(start, move)
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K) with the loading."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from pricing import subsidy as subsidies
 from pricing.basis_points import largest_remainder, text
 from pricing.credit import Credit
 from pricing.errors import InputError
-from pricing.instrument import Instrument, Line, Part, Price
+from pricing.instrument import Around, Instrument, Line, Part, Price
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.scheme import Scheme
@@ -41,7 +41,7 @@ class Support:
 
 
 @dataclass(frozen=True, eq=False)
-class Supported:
+class Supported(Around):
     """A loan under a scheme, a subsidy or both.
 
     The figure that columns explain stays the lender's own, before any support:
@@ -53,7 +53,6 @@ class Supported:
     pool's own probability of default is that of 12 months.
     """
 
-    instrument: Instrument
     credit: Credit  # the loan inside
     terms: Terms
     policy: Policy
@@ -78,18 +77,6 @@ class Supported:
         if asked.subsidy is not None:
             programme = subsidies.find(policy.subsidies, asked.subsidy, on=asked.on)
         return cls(instrument, credit, terms, policy, scheme, asked.tier, programme)
-
-    def figures(self, margins: Floats) -> Floats:
-        """Return (rows,) the figure in bp before any support, of margins (rows, 3, K)."""
-        return self.instrument.figures(margins)
-
-    def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
-        """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
-        return self.instrument.gradients(margins)
-
-    def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
-        """Return the instrument's kinks."""
-        return self.instrument.kinks(start, move)
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K), with what the support does to it."""

@@ -60,13 +60,15 @@ def walk(margins: Floats, ages: Ints, months: int, shift: Floats | None = None) 
         months: n.
         shift: (n,) added to the log hazard of default, month by month.
     """
-    return Curves(*_walk(margins, ages, months, _NO_SHIFT if shift is None else shift))
+    return Curves(*_walk(margins, ages, months, _given(shift)))
 
 
-def incidence(margins: Floats, edges: Sequence[int] | Ints, months: int) -> Floats:
+def incidence(
+    margins: Floats, edges: Sequence[int] | Ints, months: int, shift: Floats | None = None
+) -> Floats:
     """Return (rows, months + 1) the cumulative incidence of default of margins (rows, 3, K)."""
     ages = _ages_to(months, edges)
-    return _incidences(as_margins(margins, ages), ages, months)
+    return _incidences(as_margins(margins, ages), ages, months, _given(shift))
 
 
 def as_ages(edges: Sequence[int] | Ints) -> Ints:
@@ -95,6 +97,10 @@ def as_margins(margins: Floats, ages: Ints) -> Floats:
     if rows.ndim != 3 or rows.shape[1] != 3 or rows.shape[2] != len(ages) - 1:
         raise InputError.of("margins", f"of shape (rows, 3, {len(ages) - 1})", rows.shape)
     return rows if rows.flags.writeable else rows.copy()
+
+
+def _given(shift: Floats | None) -> Floats:
+    return _NO_SHIFT if shift is None else shift
 
 
 def _ages_to(months: int, edges: Sequence[int] | Ints) -> Ints:
@@ -129,10 +135,9 @@ def _walk(
 
 
 @njit(cache=True, error_model="numpy")
-def _incidences(margins: Floats, edges: Ints, months: int) -> Floats:
+def _incidences(margins: Floats, edges: Ints, months: int, shift: Floats) -> Floats:
     """Return (rows, months + 1)."""
     out = np.empty((len(margins), months + 1))
-    nothing = np.empty(0)
     for i in range(len(margins)):
-        out[i] = _walk(margins[i], edges, months, nothing)[1]
+        out[i] = _walk(margins[i], edges, months, shift)[1]
     return out

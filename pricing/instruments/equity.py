@@ -170,6 +170,12 @@ class EquityStake:
         """Return nothing: the value is smooth in the margins."""
         return ()
 
+    def pds(self, margins: Floats) -> Floats:
+        """Return (rows,) the probability that the firm fails before the exit."""
+        alive, _ = self._survive(as_margins(margins, self._ages))
+        pds: Floats = 1 - alive[:, -1]
+        return pds
+
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K); its details show the methods side by side."""
         alive, _ = self._survive(as_margins(margins[None], self._ages))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import lightgbm
@@ -100,11 +101,17 @@ def test_slopes_are_the_derivatives_of_the_logit(months: int) -> None:
         assert slope == pytest.approx(difference, rel=1e-6, abs=1e-8)
 
 
+@dataclass(frozen=True)
 class Loss:
-    """Expected defaults within five years, in basis points: what rises with the hazard."""
+    """Expected defaults within the term, in basis points: what rises with the hazard."""
+
+    months: int = 60
 
     def figures(self, margins: Floats) -> Floats:
-        return 1e4 * incidence(margins, EDGES, 60)[:, 60]
+        return 1e4 * self.pds(margins)
+
+    def pds(self, margins: Floats) -> Floats:
+        return incidence(margins, EDGES, self.months)[:, self.months]
 
 
 class Worth(Loss):
@@ -120,43 +127,49 @@ def quoted(
     return interval(
         MARGINS,
         EDGES,
-        Loss(),
+        Loss(months),
         sd_bag=sd_bag,
         drift=Drift(tau, 24),
-        months=months,
         level=level,
     )
+
+
+def span(ends: Interval) -> tuple[float, float]:
+    """Return the ends of the probability of default, where both have a price."""
+    assert ends.pd_low is not None
+    assert ends.pd_high is not None
+    return ends.pd_low, ends.pd_high
 
 
 def test_the_ends_of_pd_are_so_many_deviations_from_it_on_the_logit() -> None:
     middle = logit_pd(MARGINS, 24, EDGES)
     ends = quoted(sd_bag=0.3, tau=0.4)
-    for end, sign in ((ends.pd_low, -1), (ends.pd_high, 1)):
+    for end, sign in zip(span(ends), (-1, 1), strict=True):
         assert logit(end) == pytest.approx(middle + sign * Z_90 * 0.5, abs=1e-9)
 
 
 def test_a_price_is_at_the_margins_that_give_the_ends_of_pd() -> None:
     ends = quoted(months=60)
-    assert ends.low_bps == pytest.approx(1e4 * ends.pd_low, abs=1e-9)
-    assert ends.high_bps == pytest.approx(1e4 * ends.pd_high, abs=1e-9)
+    assert ends.low_bps == pytest.approx(1e4 * span(ends)[0], abs=1e-9)
+    assert ends.high_bps == pytest.approx(1e4 * span(ends)[1], abs=1e-9)
 
 
 def test_the_ends_are_one_shift_of_all_hazards_of_default_away() -> None:
-    ends, target = quoted(months=60), logit(quoted(months=24).pd_high)
+    ends, target = quoted(months=60), logit(span(quoted(months=24))[1])
     margins = shifted(brentq(lambda by: logit_pd(shifted(by), 24) - target, 0, 2))
-    assert ends.pd_high == pytest.approx(incidence(margins[None], EDGES, 60)[0, 60], abs=1e-9)
+    assert span(ends)[1] == pytest.approx(incidence(margins[None], EDGES, 60)[0, 60], abs=1e-9)
 
 
 def test_without_doubt_the_interval_is_a_point() -> None:
     ends = quoted(sd_bag=0.0, tau=0.0, months=60)
-    assert ends.pd_low == ends.pd_high == incidence(MARGINS[None], EDGES, 60)[0, 60]
-    assert ends.low_bps == ends.high_bps == 1e4 * ends.pd_low
+    assert span(ends)[0] == span(ends)[1] == incidence(MARGINS[None], EDGES, 60)[0, 60]
+    assert ends.low_bps == ends.high_bps == 1e4 * span(ends)[0]
 
 
 def test_a_higher_level_is_a_wider_interval() -> None:
     levels = [quoted(level=level, months=36) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     for narrow, wide in pairwise(levels):
-        assert wide.pd_low < narrow.pd_low < narrow.pd_high < wide.pd_high
+        assert span(wide)[0] < span(narrow)[0] < span(narrow)[1] < span(wide)[1]
         assert (wide.low_bps or 0.0) < (narrow.low_bps or 0.0)
         assert (wide.high_bps or 0.0) > (narrow.high_bps or 0.0)
 
@@ -165,19 +178,19 @@ def test_without_cohorts_the_interval_is_the_bags_and_says_so() -> None:
     alone, both = quoted(tau=None), quoted(tau=0.3)
     assert (alone.of, both.of) == ("bag", "bag_and_cohorts")
     assert alone.tau is None
-    assert alone.pd_high == quoted(tau=0.0).pd_high < both.pd_high
+    assert span(alone)[1] == span(quoted(tau=0.0))[1] < span(both)[1]
 
 
 def test_the_low_end_is_the_lower_figure_also_where_risk_lowers_it() -> None:
-    ends = interval(MARGINS, EDGES, Worth(), sd_bag=0.2, drift=Drift(0.1), months=24)
-    assert ends.pd_low < ends.pd_high
+    ends = interval(MARGINS, EDGES, Worth(24), sd_bag=0.2, drift=Drift(0.1))
+    assert span(ends)[0] < span(ends)[1]
     assert (ends.low_bps or 0.0) < (ends.high_bps or 0.0)
 
 
 def test_the_horizon_is_cut_to_the_ages_that_the_model_knows() -> None:
-    longer = interval(MARGINS, EDGES, Loss(), sd_bag=0.2, drift=Drift(None, 240), months=60)
+    longer = interval(MARGINS, EDGES, Loss(), sd_bag=0.2, drift=Drift(None, 240))
     middle = logit_pd(MARGINS, 60)
-    assert logit(longer.pd_high) == pytest.approx(middle + Z_90 * 0.2, abs=1e-9)
+    assert logit(span(longer)[1]) == pytest.approx(middle + Z_90 * 0.2, abs=1e-9)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, math.nan])

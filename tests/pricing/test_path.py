@@ -66,6 +66,9 @@ class Fake:
     def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
         return self.bends
 
+    def pds(self, margins: Floats) -> Floats:
+        raise AssertionError("a path asks for no probability of default")
+
     def price(self, margins: Floats) -> Price:
         raise AssertionError("a path asks for no whole price")
 

@@ -1,4 +1,4 @@
-"""The request bodies in examples/ are projects that their column sets accept."""
+"""The request bodies in examples/ are requests that their column sets accept."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from features.project import faults
 from features.sets import load
-from pricing.schedule import Terms
+from serving.contract import Contract
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-NAMES = ("good", "poor", "missing_sources", "annuity", "bullet", "sba")
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 
 
 def body(name: str) -> dict[str, Any]:
@@ -22,12 +22,10 @@ def body(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example_is_a_sound_project_and_a_sound_loan(name: str) -> None:
-    read = body(name)
+def test_every_example_is_a_sound_project_and_a_sound_deal(name: str) -> None:
     column_set = load("sba" if name == "sba" else "early_stage")
-    assert faults(column_set, read["project"]) == []
-    terms = {key: value for key, value in read["instrument"].items() if key != "kind"}
-    assert Terms(**terms).periods >= 4
+    assert faults(column_set, body(name)["project"]) == []
+    Contract.of(column_set).read(body(name))
 
 
 def test_the_example_with_missing_sources_is_the_good_one_without_patent_office_and_tax() -> None:

@@ -1,0 +1,173 @@
+"""Every instrument through a desk with a real model: what adds up, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pricing.errors import InputError, SeedrateError
+from serving.app import Server
+from serving.desk import Desk
+from serving.instruments import KINDS
+from serving.quote_schema import FIGURES
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BODIES: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text("utf-8"))
+    for path in sorted(EXAMPLES.glob("*.json"))
+    if path.stem != "sba"  # of another column set
+}
+APART = ("thin_data", "scheme_loss", "scheme_capital", "scheme_fee", "subsidy", "relending")
+
+
+@pytest.fixture
+def desk(server: Server) -> Desk:
+    return server.office.served.desk
+
+
+def quoted(desk: Desk, body: Any) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(desk.what_if(body).body)
+    return read
+
+
+def changed(name: str, **changes: Any) -> dict[str, Any]:
+    """Return an example with fields of its instrument changed; ... leaves one out."""
+    instrument = {**BODIES[name]["instrument"], **changes}
+    kept = {key: value for key, value in instrument.items() if value is not ...}
+    return {**BODIES[name], "instrument": kept}
+
+
+def refused(desk: Desk, body: Any) -> dict[str, str]:
+    """Return field -> what was expected, of a request that is refused."""
+    with pytest.raises(InputError) as error:
+        desk.what_if(body)
+    return {fault.field: fault.expected for fault in error.value.faults}
+
+
+def total(lines: Any) -> Decimal:
+    return sum((Decimal(line["bps"]) for line in lines), Decimal(0))
+
+
+def test_there_is_an_example_of_every_instrument() -> None:
+    assert {body["instrument"]["kind"] for body in BODIES.values()} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_basis_point_of_every_instrument_adds_up(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    (figure,) = FIGURES.keys() & quote.keys()
+    told, charged = quote["explanation"], Decimal(quote[figure])
+    assert told["of"] == figure
+    assert Decimal(told["total_bps"]) == charged
+    assert Decimal(told["base_bps"]) + total(told["items"]) + total(told["lines"]) == charged
+    assert total(told["groups"]) == total(told["items"])
+    beside = [line for line in quote["waterfall"] if line["name"] == "ftp"]
+    assert total(quote["waterfall"]) - total(beside) == charged
+    if figure != "value_bps":
+        assert Decimal(quote["rate"]) * 10_000 == total(quote["waterfall"])
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_interval_contains_the_probability_of_default(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    low, high = map(float, quote["interval"]["pd_lifetime"])
+    assert low <= float(quote["pd"]["lifetime"]) <= high
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_interval_contains_the_price_before_floor_cap_and_support(
+    desk: Desk, name: str
+) -> None:
+    quote = quoted(desk, BODIES[name])
+    (figure,) = FIGURES.keys() & quote.keys()
+    apart = [line for line in quote["waterfall"] if line["name"] in (*APART, "floor_cap")]
+    low, high = map(Decimal, quote["interval"][figure])
+    assert low <= Decimal(quote[figure]) - total(apart) <= high
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_was_understood_asks_for_the_same_price_again(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    again = quoted(desk, {**BODIES[name], "instrument": quote["instrument"]})
+    assert again["explanation"] == quote["explanation"]
+    assert again["instrument"] == quote["instrument"]
+
+
+def test_who_pays_what_adds_up_to_the_expected_loss(desk: Desk) -> None:
+    quote = quoted(desk, BODIES["scheme"])
+    (loss,) = (line for line in quote["waterfall"] if line["name"] == "expected_loss")
+    support = quote["details"]["support"]
+    assert total(support["expected_loss_payers"]) == Decimal(loss["bps"])
+    assert len(support["expected_loss_payers"]) == 4
+    assert Decimal(support["after_bps"]) == Decimal(quote["spread_bps"])
+    assert (
+        support["before_bps"] == quoted(desk, changed("scheme", scheme=..., tier=...))["spread_bps"]
+    )
+
+
+def test_a_margin_within_the_callers_bounds_is_used_and_said(desk: Desk) -> None:
+    body = {**BODIES["good"], "overrides": {"margin_bps": 12.5}}
+    lines = {line["name"]: line["bps"] for line in quoted(desk, body)["waterfall"]}
+    assert lines["margin"] == "12.50"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "field"),
+    [
+        ("good", {"term_months": -12}, "instrument.term_months"),
+        ("good", {"kind": "mortgage"}, "instrument.kind"),
+        ("good", {"scheme": "no_such_scheme"}, "instrument.scheme"),
+        ("good", {"subsidy": "no_such_subsidy"}, "instrument.subsidy"),
+        ("good", {"tier": "high_tech"}, "instrument.tier"),
+        ("good", {"grace_months": 36}, "instrument.grace_months"),
+        ("good", {"covered_share": 0.5}, "instrument.covered_share"),
+        ("scheme", {"tier": "giant"}, "instrument.tier"),
+        ("scheme", {"amount": 40_000_000}, "instrument.amount"),
+        ("revolving_line", {"utilisation": 1.5}, "instrument.utilisation"),
+        ("revolving_line", {"term_months": 48}, "instrument.term_months"),
+        ("rd_loan", {"repayment": "annuity"}, "instrument.repayment"),
+        ("rd_loan", {"milestones": []}, "instrument.milestones"),
+        ("ma_loan", {"deal_value": 1_000_000}, "instrument.deal_value"),
+        ("ma_loan", {"controlling": None}, "instrument.controlling"),
+        ("guarantee", {"covered_share": 1.2}, "instrument.covered_share"),
+        ("guarantee", {"covered_share": 0.9}, "instrument.covered_share"),
+        ("guarantee", {"scheme": "guarantee_80"}, "instrument.scheme"),
+        ("insurance", {"cover": "flood"}, "instrument.cover"),
+        ("insurance", {"deductible": 1}, "instrument.deductible"),
+        ("venture_debt", {"warrant": {}}, "instrument.warrant.coverage"),
+        ("equity", {"ownership": 0}, "instrument.ownership"),
+        ("equity", {"horizon_months": 600}, "instrument.horizon_months"),
+        ("equity", {"term_months": 12}, "instrument.term_months"),
+    ],
+)
+def test_impossible_terms_are_refused_by_their_field(
+    desk: Desk, name: str, changes: dict[str, Any], field: str
+) -> None:
+    assert field in refused(desk, changed(name, **changes))
+
+
+def test_a_draw_after_repayment_has_begun_is_refused_by_its_place(desk: Desk) -> None:
+    late = [{"month": 0, "share": 0.5}, {"month": 36, "share": 0.5}]
+    (field,) = refused(desk, changed("rd_loan", milestones=late))
+    assert field == "instrument.milestones[1].month"
+
+
+def test_an_override_beyond_the_callers_bounds_is_refused(desk: Desk) -> None:
+    body = {**BODIES["good"], "overrides": {"margin_bps": 500}}
+    assert refused(desk, body) == {"overrides.margin_bps": "from 0 to 200"}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("value", [None, True, "x", -1, 1e308, [], {}])
+def test_rubbish_in_any_field_is_a_price_or_a_refusal_and_never_a_crash(
+    desk: Desk, name: str, value: Any
+) -> None:
+    for field in BODIES[name]["instrument"]:
+        try:
+            quoted(desk, changed(name, **{field: value}))
+        except SeedrateError as error:
+            assert str(error)
