@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from serving.waterfall import render
+from serving.terminal import render
 
 PICTURE = Path(__file__).resolve().parent / "quote.svg"
 WIDTH = 100  # characters

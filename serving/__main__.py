@@ -26,7 +26,7 @@ from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, refused
 from serving.settings import Settings
 from serving.strict_json import parse
-from serving.waterfall import render, render_problem
+from serving.terminal import render, render_problem
 
 cli = typer.Typer(
     no_args_is_help=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,5 @@ def test_rubbish_in_any_field_is_a_price_or_a_refusal_and_never_a_crash(
     desk: Desk, name: str, value: Any
 ) -> None:
     for field in BODIES[name]["instrument"]:
-        try:
+        with suppress(SeedrateError):
             quoted(desk, changed(name, **{field: value}))
-        except SeedrateError as error:
-            assert str(error)
