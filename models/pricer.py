@@ -73,7 +73,7 @@ class Pricer:
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
         told = explain(model, parts, waterfall, known, x)
-        return Quote(price, waterfall, told, interval, model, self.policy)
+        return Quote(price, waterfall, told, interval, model, self.policy, overrides)
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Quote:
     interval: Interval
     model: HazardModel
     policy: Policy
+    overrides: Mapping[str, float]  # of the policy's numbers, as granted
 
     def document(self, language: Language = "en") -> dict[str, Any]:
         """Return the body of a reply, ready for JSON; amounts that add up are decimal strings.
@@ -116,6 +117,7 @@ class Quote:
                 "name": self.policy.name,
                 "version": self.policy.version,
                 "digest": self.policy.digest,
+                "overrides": dict(self.overrides),
             },
         }
 

@@ -81,6 +81,14 @@ class Offers:
     guarantee: GuaranteeOffer | None = None
     insurance: Mapping[str, Cover] = field(default_factory=dict)
 
+    def has(self, kind: str) -> bool:
+        """Return whether an instrument is offered; what needs no section always is.
+
+        >>> NOTHING_ELSE.has("term_loan"), NOTHING_ELSE.has("guarantee")
+        (True, False)
+        """
+        return bool(getattr(self, kind, True))
+
 
 NOTHING_ELSE = Offers()
 T = TypeVar("T")

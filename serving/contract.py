@@ -141,7 +141,7 @@ class Contract:
         self, error: ValidationError, expected: Mapping[str, str], before: str = ""
     ) -> Iterator[Fault]:
         for fault in error.errors(include_url=False, include_context=False):
-            path = before + ".".join(str(part) for part in fault["loc"])
+            path = before + _path(fault["loc"])
             words = expected.get(_INDEX.sub("", path), "an object with project and instrument")
             if fault["type"] == "extra_forbidden":
                 hint = self._hint(path, expected)
@@ -161,7 +161,7 @@ class Contract:
         return f" (did you mean {names[close[0]]}?)" if close else ""
 
 
-_INDEX = re.compile(r"\.[0-9]+")
+_INDEX = re.compile(r"\[[0-9]+\]")
 _OVERRIDES = tuple(
     optional(number(name, "a number of basis points within the policy's bounds"))
     for name in NUMBERS
@@ -193,7 +193,7 @@ def read_batch(body: Any) -> Sequence[Any]:
 
 
 def _batch_fault(fault: Mapping[str, Any]) -> Fault:
-    path = ".".join(str(part) for part in fault["loc"])
+    path = _path(fault["loc"])
     if fault["type"] == "extra_forbidden":
         return Fault(path, "absent: a batch has `quotes` and nothing else", "given")
     given = fault["input"]
@@ -206,6 +206,12 @@ def as_asked(fault: Fault) -> Fault:
     """Return a fault of the terms under the name by which the caller gave them."""
     head, _, name = fault.field.partition(".")
     return Fault(f"instrument.{name}", fault.expected, fault.given) if head == "terms" else fault
+
+
+def _path(parts: Sequence[str | int]) -> str:
+    """Return where a value stands, such as milestones[1].month."""
+    said = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return "".join(said).removeprefix(".")
 
 
 def _words(fields: Sequence[Field], before: str = "") -> dict[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
 
 from features.column import Column, ColumnSet
 from models.hazard import HazardModel
+from pricing.dated import Dated
 from pricing.policy import Policy
+from pricing.scheme import Scheme
+from serving.instruments import KINDS
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,41 @@ def model_document(model: HazardModel, policy: Policy) -> bytes:
                 "version": model.column_set.version,
                 "currency": model.column_set.currency,
             },
-            "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
+            "policy": _policy(policy),
             "card": dict(model.card),
         }
     )
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    """Return what a caller may ask of a policy, by the names that a request gives."""
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "digest": policy.digest,
+        "currency": policy.currency,
+        "kinds": [kind for kind in KINDS if policy.offers.has(kind)],
+        "covers": list(policy.offers.insurance),
+        "schemes": [
+            {**_dated(scheme), "tiers": list(scheme.tiers), "payers": _payers(scheme)}
+            for scheme in policy.schemes
+        ],
+        "subsidies": [
+            {**_dated(programme), "payer": programme.payer} for programme in policy.subsidies
+        ],
+        "overrides": {
+            caller: {name: list(bounds) for name, bounds in by_name.items()}
+            for caller, by_name in policy.overrides.by_caller.items()
+        },
+    }
+
+
+def _dated(item: Dated) -> dict[str, Any]:
+    return {shown.name: getattr(item, shown.name) for shown in fields(Dated)}
+
+
+def _payers(scheme: Scheme) -> list[dict[str, str]]:
+    return [{"name": payer.name, "role": payer.role} for payer in scheme.payers]
 
 
 def columns_document(column_set: ColumnSet) -> bytes:

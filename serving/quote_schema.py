@@ -130,7 +130,16 @@ QUOTE: Json = _object(
             {"source": TEXT, "columns": {"type": "array", "items": TEXT}, "bps": _BPS},
         ),
         "model": _object(_VERSIONED),
-        "policy": _object(_VERSIONED),
+        "policy": _object(
+            {
+                **_VERSIONED,
+                "overrides": {
+                    "type": "object",
+                    "description": "Numbers of the policy that were changed as asked",
+                    "additionalProperties": {"type": "number"},
+                },
+            }
+        ),
     }
 )
 QUOTE["required"] = [name for name in QUOTE["required"] if name not in {"rate", *FIGURES}]

@@ -196,9 +196,10 @@ def _details(quote: Mapping[str, Any]) -> Iterator[RenderableType]:
 def _origin(quote: Mapping[str, Any]) -> Text:
     model, policy = quote["model"], quote["policy"]
     kept = f"recorded as {quote['quote_id']}" if quote["recorded"] else "a what-if, not recorded"
+    asked = "".join(f", {name} {bps:g} as asked" for name, bps in policy["overrides"].items())
     return Text(
         f"{kept}; model {model['name']} {model['version']} ({model['digest'][:12]}), "
-        f"policy {policy['name']} {policy['version']} ({policy['digest'][:12]})",
+        f"policy {policy['name']} {policy['version']} ({policy['digest'][:12]}){asked}",
         style="dim",
     )
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from pricing.errors import InputError, SeedrateError
 from serving.app import Server
 from serving.desk import Desk
 from serving.instruments import KINDS
 from serving.quote_schema import FIGURES
+from serving.terminal import render
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BODIES: dict[str, dict[str, Any]] = {
@@ -73,6 +76,29 @@ def test_every_basis_point_of_every_instrument_adds_up(desk: Desk, name: str) ->
 
 
 @pytest.mark.parametrize("name", BODIES)
+def test_every_instrument_can_be_read_on_a_narrow_terminal(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    told = StringIO()
+    Console(file=told, width=80).print(render(quote))
+    (figure,) = FIGURES.keys() & quote.keys()
+    for part in (quote[figure], "90 % interval", "Why the", "a what-if, not recorded"):
+        assert part in told.getvalue()
+    assert max(map(len, told.getvalue().splitlines())) <= 80
+
+
+def test_the_model_says_what_may_be_asked_of_its_policy(server: Server) -> None:
+    policy = json.loads(server.office.served.model)["policy"]
+    assert policy["kinds"] == list(KINDS)
+    for asked in BODIES.values():
+        instrument = asked["instrument"]
+        for offered, field in (("schemes", "scheme"), ("subsidies", "subsidy")):
+            names = [entry["name"] for entry in policy[offered]]
+            assert instrument.get(field) in {None, *names}
+        assert instrument.get("cover") in {None, *policy["covers"]}
+    assert policy["overrides"]["anyone"]["margin_bps"] == [0, 200]
+
+
+@pytest.mark.parametrize("name", BODIES)
 def test_the_interval_contains_the_probability_of_default(desk: Desk, name: str) -> None:
     quote = quoted(desk, BODIES[name])
     low, high = map(float, quote["interval"]["pd_lifetime"])
@@ -112,8 +138,10 @@ def test_who_pays_what_adds_up_to_the_expected_loss(desk: Desk) -> None:
 
 def test_a_margin_within_the_callers_bounds_is_used_and_said(desk: Desk) -> None:
     body = {**BODIES["good"], "overrides": {"margin_bps": 12.5}}
-    lines = {line["name"]: line["bps"] for line in quoted(desk, body)["waterfall"]}
+    quote = quoted(desk, body)
+    lines = {line["name"]: line["bps"] for line in quote["waterfall"]}
     assert lines["margin"] == "12.50"
+    assert quote["policy"]["overrides"] == {"margin_bps": 12.5}
 
 
 @pytest.mark.parametrize(
@@ -154,6 +182,12 @@ def test_impossible_terms_are_refused_by_their_field(
 def test_a_draw_after_repayment_has_begun_is_refused_by_its_place(desk: Desk) -> None:
     late = [{"month": 0, "share": 0.5}, {"month": 36, "share": 0.5}]
     (field,) = refused(desk, changed("rd_loan", milestones=late))
+    assert field == "instrument.milestones[1].month"
+
+
+def test_a_draw_of_the_wrong_kind_is_refused_by_its_place(desk: Desk) -> None:
+    odd = [{"month": 0, "share": 0.5}, {"month": "soon", "share": 0.5}]
+    (field,) = refused(desk, changed("rd_loan", milestones=odd))
     assert field == "instrument.milestones[1].month"
 
 
