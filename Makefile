@@ -38,9 +38,10 @@ lint: $(READY) ## ruff, its formatter, mypy --strict
 
 check: lint test ## what a change must pass: lint, then test
 
-bench: $(READY) ## accuracy, explanation and throughput, side by side: 15 minutes; needs wrk
+bench: $(READY) ## accuracy, references, explanation and throughput, side by side: 15 minutes; needs wrk
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk"; exit 1; }
 	@$(PY) -m benchmarks.accuracy
+	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
 	@$(PY) -m benchmarks.throughput
 
