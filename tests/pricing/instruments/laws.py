@@ -61,16 +61,16 @@ def assert_smooth_gradient(credit: Credit, m: Floats) -> None:
     assert_gradient(credit, m)
 
 
-def assert_gradient(credit: Credit, m: Floats, *, atol: float = 1e-5) -> None:
+def assert_gradient(instrument: Instrument, m: Floats, *, atol: float = 1e-5) -> None:
     """Compare every derivative with a central difference; those of infinite margins must be nil."""
-    figures, gradients = credit.gradients(m[None])
-    np.testing.assert_array_equal(figures, credit.figures(m[None]))
+    figures, gradients = instrument.gradients(m[None])
+    np.testing.assert_array_equal(figures, instrument.figures(m[None]))
     h, scale = 1e-5, 1 + np.abs(gradients).max()
     for cell in np.ndindex(*m.shape):
         moved = np.stack([m, m])
         moved[(0, *cell)] += h
         moved[(1, *cell)] -= h
-        up, down = credit.figures(moved)
+        up, down = instrument.figures(moved)
         assert abs((up - down) / (2 * h) - gradients[0][cell]) <= atol * scale, cell
 
 
