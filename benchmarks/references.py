@@ -23,14 +23,14 @@ import QuantLib
 from numpy.typing import NDArray
 
 from pricing import book
-from pricing.capital import risk_weight
+from pricing.capital.irb import risk_weight
 from pricing.credit import Credit
 from pricing.funding import FundingCurve
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import PAYMENT_MONTHS, REPAYMENTS, Terms, profile
+from tests.pricing.capital.test_irb import COLUMNS, PUBLISHED
 from tests.pricing.cases import BUCKETS, EDGES, STANDARD
-from tests.pricing.test_capital import COLUMNS, PUBLISHED
 
 ql: Any = QuantLib  # its stubs do not cover what is used here
 Floats = NDArray[np.float64]

@@ -19,7 +19,7 @@ from pricing.errors import InputError
 from pricing.instrument import Price
 from pricing.policy import Policy
 from pricing.schedule import Terms
-from pricing.support import Support
+from pricing.support.supported import Support
 
 NONE: Mapping[str, float] = {}
 

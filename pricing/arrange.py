@@ -8,11 +8,11 @@ from pricing.credit import Credit
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.feedback import FedBack
+from pricing.ifrs9.provision import Provisioned
 from pricing.instrument import Instrument
 from pricing.policy import Policy
-from pricing.provision import Provisioned
 from pricing.prudence import Prudent
-from pricing.support import Support, Supported
+from pricing.support.supported import Support, Supported
 
 HIGHEST_SPREAD_BPS = 10_000.0  # of a fixed point, under a policy without a cap
 

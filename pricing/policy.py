@@ -13,28 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import (
-    capital,
-    feedback,
-    offers,
-    override,
-    prudence,
-    scenarios,
-    scheme,
-    standardised,
-    subsidy,
-)
-from pricing.capital import AssetClass
-from pricing.ecl import Scenario
+from pricing import feedback, offers, override, prudence
+from pricing.capital import irb, standardised
+from pricing.capital.irb import AssetClass
+from pricing.capital.standardised import ExposureClass
 from pricing.errors import Fault, InputError
 from pricing.feedback import Feedback
 from pricing.funding import FundingCurve
+from pricing.ifrs9 import scenarios
+from pricing.ifrs9.ecl import Scenario
 from pricing.offers import NOTHING_ELSE, Offers
 from pricing.override import ANYONE, Overrides
 from pricing.prudence import ThinData
-from pricing.scheme import Scheme
-from pricing.standardised import ExposureClass
-from pricing.subsidy import Programme
+from pricing.support import scheme, subsidy
+from pricing.support.scheme import Scheme
+from pricing.support.subsidy import Programme
 
 Floats = NDArray[np.float64]
 
@@ -101,8 +94,8 @@ class Policy:
             weight = standardised.risk_weight(
                 self.exposure_class, sales_millions=self.annual_sales_millions
             )
-            return capital.flat(weight.weight)
-        return capital.constants(
+            return irb.flat(weight.weight)
+        return irb.constants(
             self.asset_class, lgd=self.regulatory_lgd, sales_millions=self.annual_sales_millions
         )
 

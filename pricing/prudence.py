@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing import thin_data
-from pricing.cycle import moved
 from pricing.entry import Entry
 from pricing.errors import Fault
+from pricing.ifrs9.cycle import moved
 from pricing.instrument import Around, Line, Part, Price
 
 Floats = NDArray[np.float64]

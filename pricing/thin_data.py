@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from pricing.cycle import YEAR, shift
 from pricing.errors import Fault, InputError
+from pricing.ifrs9.cycle import YEAR, shift
 from pricing.survival import curves
 
 Floats = NDArray[np.float64]

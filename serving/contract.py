@@ -17,7 +17,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import Fault, InputError
 from pricing.override import NUMBERS
-from pricing.support import Support
+from pricing.support.supported import Support
 from serving.fields import Field, nested, number, of_column, one_of, optional, record, text
 from serving.instruments import KINDS, Kind, kinds
 

@@ -14,7 +14,7 @@ import orjson
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, SeedrateError
-from pricing.support import Support
+from pricing.support.supported import Support
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, refused

@@ -9,9 +9,9 @@ import orjson
 
 from features.column import Column, ColumnSet
 from models.hazard import HazardModel
-from pricing.dated import Dated
 from pricing.policy import Policy
-from pricing.scheme import Scheme
+from pricing.support.dated import Dated
+from pricing.support.scheme import Scheme
 from serving.instruments import KINDS
 
 

@@ -12,9 +12,9 @@ from pricing import policy
 from pricing.arrange import HIGHEST_SPREAD_BPS, arranged
 from pricing.credit import Credit
 from pricing.deal import Deal
-from pricing.ecl import Scenario
 from pricing.errors import InputError, PolicyError
 from pricing.feedback import FedBack, Feedback
+from pricing.ifrs9.ecl import Scenario
 from pricing.instruments.equity import Equity, EquityStake
 from pricing.instruments.guarantee import Guarantee
 from pricing.instruments.insurance import Insurance
@@ -26,7 +26,7 @@ from pricing.instruments.venture_debt import VentureDebt
 from pricing.offers import NOTHING_ELSE
 from pricing.prudence import Prudent, ThinData
 from pricing.schedule import Terms
-from pricing.support import Support
+from pricing.support.supported import Support
 from pricing.warrant import Warrant
 from tests.pricing.cases import EDGES, Floats, flat, margins
 from tests.pricing.instruments.laws import assert_adds_up, assert_explained, lines, moves

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.capital import AssetClass, constants, risk_weight
+from pricing.capital.irb import AssetClass, constants, risk_weight
 from pricing.errors import InputError, ModelError, PolicyError
 from pricing.fixed_point import STEEPEST, Ints, Limits, smallest, smallest_of_rows
 from tests.pricing.cases import STANDARD, Floats

@@ -13,6 +13,8 @@ from numba.core.dispatcher import Dispatcher
 import pricing
 from pricing import kernels
 
+MODULES = [module.name for module in pkgutil.walk_packages(pricing.__path__, "pricing.")]
+
 
 def kernels_of(module: object) -> Iterator[FunctionType]:
     """Yield the Python functions of a module's own kernels."""
@@ -31,9 +33,9 @@ def foreign_calls(function: FunctionType) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(pricing.__path__)])
+@pytest.mark.parametrize("name", MODULES)
 def test_no_kernel_calls_into_another_file(name: str) -> None:
-    module = importlib.import_module(f"pricing.{name}")
+    module = importlib.import_module(name)
     assert [call for kernel in kernels_of(module) for call in foreign_calls(kernel)] == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.capital import AssetClass
+from pricing.capital.irb import AssetClass
 from pricing.credit import Credit
 from pricing.errors import InputError, ModelError
 from pricing.instrument import Instrument, Price

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pricing import policy
-from pricing.capital import AssetClass
+from pricing.capital.irb import AssetClass
 from pricing.errors import InputError
 from pricing.policy import POLICIES, load, parse
 

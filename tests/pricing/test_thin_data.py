@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pricing.cycle import moved
 from pricing.errors import InputError
+from pricing.ifrs9.cycle import moved
 from pricing.survival import curves
 from pricing.thin_data import loading, upper_bound
 from tests.pricing.cases import EDGES, Floats, flat, margins

@@ -13,7 +13,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.schedule import Terms
-from pricing.support import Support
+from pricing.support.supported import Support
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.quote_id import uuid7

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from pricing.cycle import moved, point_in_time, shift, through_the_cycle, to_point_in_time
 from pricing.errors import InputError
+from pricing.ifrs9.cycle import moved, point_in_time, shift, through_the_cycle, to_point_in_time
 from pricing.survival import curves
 from tests.pricing.cases import BUCKETS, EDGES, Floats, flat, margins
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pricing.cycle import YEAR, moved
 from pricing.errors import Fault, InputError
+from pricing.ifrs9.cycle import YEAR, moved
 from pricing.schedule import Terms, profile
 from pricing.survival import LGD, as_ages, as_margins, incidence
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from pricing.capital.standardised import WEIGHTS, ExposureClass, risk_weight
 from pricing.errors import InputError
-from pricing.standardised import WEIGHTS, ExposureClass, risk_weight
 
 UNRATED = ExposureClass.CORPORATE_UNRATED
 DEFAULTED = ExposureClass.DEFAULTED

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from pricing.cycle import moved
-from pricing.ecl import (
+from pricing.errors import InputError
+from pricing.ifrs9.cycle import moved
+from pricing.ifrs9.ecl import (
     BASE,
     Scenario,
     Stage,
@@ -22,7 +23,6 @@ from pricing.ecl import (
     of_loans,
     stage,
 )
-from pricing.errors import InputError
 from pricing.schedule import Terms, profile
 from pricing.survival import curves
 from tests.pricing.cases import EDGES, KINDS, Floats, flat, margins, terms

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import scheme as schemes
-from pricing import sharing
-from pricing import subsidy as subsidies
 from pricing.basis_points import largest_remainder, text
 from pricing.credit import Credit
 from pricing.errors import InputError
 from pricing.instrument import Around, Instrument, Line, Part, Price
 from pricing.policy import Policy
 from pricing.schedule import Terms
-from pricing.scheme import Scheme
-from pricing.subsidy import Course, Programme, Subsidy
+from pricing.support import scheme as schemes
+from pricing.support import sharing
+from pricing.support import subsidy as subsidies
+from pricing.support.scheme import Scheme
+from pricing.support.subsidy import Course, Programme, Subsidy
 
 Floats = NDArray[np.float64]
 

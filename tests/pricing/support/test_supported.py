@@ -18,8 +18,8 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import POLICIES, Policy
 from pricing.schedule import Terms
-from pricing.scheme import Share
-from pricing.support import Support, Supported
+from pricing.support.scheme import Share
+from pricing.support.supported import Support, Supported
 from tests.pricing.cases import EDGES, Floats, flat, margins, terms
 from tests.pricing.instruments.laws import assert_adds_up, assert_explained, lines, moves
 

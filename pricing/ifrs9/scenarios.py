@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pricing import ecl
-from pricing.ecl import Scenario
 from pricing.entry import tables
 from pricing.errors import Fault, InputError
+from pricing.ifrs9 import ecl
+from pricing.ifrs9.ecl import Scenario
 
 SECTION = "policy.ifrs9"
 

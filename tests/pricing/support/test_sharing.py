@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from pricing import policy
 from pricing.errors import InputError
 from pricing.policy import POLICIES
-from pricing.scheme import FirstLoss, Payer, Scheme, Share, read
-from pricing.sharing import Leg, Relief, pool_relief, relief, share_expected_loss, share_loss
+from pricing.support.scheme import FirstLoss, Payer, Scheme, Share, read
+from pricing.support.sharing import (
+    Leg,
+    Relief,
+    pool_relief,
+    relief,
+    share_expected_loss,
+    share_loss,
+)
 
 TABLES = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))["schemes"]
 NATIONAL, LOCAL_POOL, GUARANTEE, FIRST_LOSS = read(TABLES)[0]

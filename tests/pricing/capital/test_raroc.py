@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.capital.raroc import capital_held, exact_rate, hurdle_spread, raroc
 from pricing.errors import InputError
-from pricing.raroc import capital_held, exact_rate, hurdle_spread, raroc
 from tests.pricing.cases import STANDARD
 
 # FTP 2.5 %, opex 80 bp, h 12 %, tax 25 %, r_C 2 %, kappa 10.5 %, LGD 40 %, M 2.5, sales 5 m.

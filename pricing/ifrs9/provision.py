@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pricing import ecl, kernels
+from pricing import kernels
 from pricing.credit import Credit
-from pricing.cycle import YEAR, moved
-from pricing.ecl import Scenario, Stage
+from pricing.ifrs9 import ecl
+from pricing.ifrs9.cycle import YEAR, moved
+from pricing.ifrs9.ecl import Scenario, Stage
 from pricing.instrument import Around, Price
 from pricing.schedule import Terms
 from pricing.survival import LGD, as_ages

@@ -11,7 +11,7 @@ import pytest
 
 from pricing.errors import Fault, InputError
 from pricing.policy import POLICIES
-from pricing.scheme import Payer, Scheme, Share, check, find, read
+from pricing.support.scheme import Payer, Scheme, Share, check, find, read
 
 EXAMPLES: list[dict[str, Any]] = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))[
     "schemes"

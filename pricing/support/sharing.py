@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pricing import pool
 from pricing.errors import Fault, InputError
-from pricing.scheme import BANK, Scheme
+from pricing.support import pool
+from pricing.support.scheme import BANK, Scheme
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pricing import capital
+from pricing.capital import irb
 from pricing.errors import Fault, InputError
 from pricing.policy import Policy
 
@@ -20,7 +20,7 @@ def capital_held(*, pd: float, policy: Policy, maturity_years: float = MATURITY_
         maturity_years: M, clipped to [1, 5].
     """
     _check(pd=pd)
-    weight = capital.risk_weight(pd=pd, maturity_years=maturity_years, basel=policy.basel)
+    weight = irb.risk_weight(pd=pd, maturity_years=maturity_years, basel=policy.basel)
     return policy.capital_ratio * weight
 
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal
 
 from pricing.errors import InputError
-from pricing.pool import effective_cover, expected_within, loss_distribution
+from pricing.support.pool import effective_cover, expected_within, loss_distribution
 
 RHO = 0.12
 pds, lgds = st.floats(1e-5, 0.9), st.floats(0.01, 1.0)

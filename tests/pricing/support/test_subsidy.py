@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pricing.errors import InputError
 from pricing.policy import POLICIES
-from pricing.subsidy import Course, Relending, Subsidy, find, read
+from pricing.support.subsidy import Course, Relending, Subsidy, find, read
 
 TABLES: list[dict[str, Any]] = tomllib.loads((POLICIES / "cny.toml").read_text("utf-8"))[
     "subsidies"

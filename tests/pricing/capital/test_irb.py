@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import kernels
-from pricing.capital import AssetClass, capital_requirement, constants, risk_weight
+from pricing.capital.irb import AssetClass, capital_requirement, constants, risk_weight
 from tests.pricing.cases import STANDARD
 
 CORPORATE = AssetClass.CORPORATE

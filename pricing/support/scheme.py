@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 
-from pricing import dated
-from pricing.dated import Dated, heading, overlaps
 from pricing.entry import LEAST, MOST_MONEY, Entry, tables
 from pricing.errors import Fault, InputError
+from pricing.support import dated
+from pricing.support.dated import Dated, heading, overlaps
 
 SECTION = "policy.schemes"
 BANK = "bank"

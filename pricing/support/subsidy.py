@@ -10,10 +10,10 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import dated
-from pricing.dated import Dated, heading, overlaps
 from pricing.entry import LEAST, MOST_MONEY, Entry, tables
 from pricing.errors import Fault, InputError
+from pricing.support import dated
+from pricing.support.dated import Dated, heading, overlaps
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Who else pays: schemes that share losses, and public money that lowers a rate."""
