@@ -54,6 +54,7 @@ class Column:
     expression: str | None = None  # `from` in TOML: SQL over the data file's own columns
     terms: str | None = None  # filled from this field of the loan's terms at quote time
     unit_zh: str = ""  # the unit in Chinese sentences; empty: as `unit`
+    protected: bool = False  # its levels must be treated alike: the validation pack compares them
 
     @property
     def numeric(self) -> bool:
@@ -129,6 +130,7 @@ class ColumnSet:
     age_edges_months: tuple[int, ...]
     outcome: Outcome
     window: Window = field(default_factory=Window)
+    innovation: frozenset[str] = frozenset()  # the groups that tell of new technology, not of money
 
     @cached_property
     def names(self) -> tuple[str, ...]:

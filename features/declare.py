@@ -17,6 +17,7 @@ AGE_EDGES_MONTHS = (0, 6, 12, 18, 24, 36, 48, 60, 84, 120)
 
 def column_set(top: Section) -> ColumnSet:
     """Return the set that the file declares; faults are left with the sections."""
+    groups = top.each("groups")
     declared = ColumnSet(
         name=top.name("name"),
         version=top.text("version"),
@@ -25,8 +26,9 @@ def column_set(top: Section) -> ColumnSet:
         age_edges_months=top.months("age_edges_months", AGE_EDGES_MONTHS),
         outcome=_outcome(top.within("outcome")),
         window=_window(top.within("window")),
-        groups=_titles(top, "groups"),
-        sources=_titles(top, "sources"),
+        innovation=frozenset(name for name, group in groups.items() if group.flag("innovation")),
+        groups=_titles(top, "groups", groups),
+        sources=_titles(top, "sources", top.each("sources")),
         columns=(),
     )
     rows = top.rows("columns")
@@ -44,9 +46,9 @@ def _currency(top: Section) -> str:
     return currency
 
 
-def _titles(top: Section, key: str) -> dict[str, tuple[str, str]]:
+def _titles(top: Section, key: str, sections: dict[str, Section]) -> dict[str, tuple[str, str]]:
     titles = {}
-    for name, section in top.each(key).items():
+    for name, section in sections.items():
         titles[name] = (section.text("title"), section.text("title_zh"))
         section.close()
     if not titles:
@@ -116,6 +118,7 @@ def _column(row: Section, declared: ColumnSet) -> Column:
         expression=row.sql("from"),
         terms=row.text("terms") if row.has("terms") else None,
         unit_zh=row.text("unit_zh", ""),
+        protected=row.flag("protected"),
     )
     if row.refused("kind"):
         row.skip("range", "levels")

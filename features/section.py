@@ -59,6 +59,14 @@ class Section:
             self.refuse(key, "small letters, digits and _, first a letter", repr(value))
         return value
 
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where it is absent."""
+        value = self._take(key, "true or false", False)
+        if isinstance(value, bool):
+            return value
+        self.refuse(key, "true or false", repr(value))
+        return False
+
     def choice(self, key: str, among: type[Choice], default: Choice | None = None) -> Choice:
         """Return one of an enumeration; a faulty one reads as the last of them."""
         expected = "one of " + ", ".join(among)

@@ -68,6 +68,8 @@ def to_toml(declared: ColumnSet) -> str:
     for key, titles in (("groups", declared.groups), ("sources", declared.sources)):
         for name, (title, title_zh) in titles.items():
             lines += ["", f"[{key}.{name}]", *_lines({"title": title, "title_zh": title_zh})]
+            if key == "groups" and name in declared.innovation:
+                lines.append("innovation = true")
     for column in declared.columns:
         lines += ["", "[[columns]]", *_lines(_table(column))]
     return "\n".join(lines) + "\n"
@@ -80,6 +82,7 @@ def _table(column: Column) -> dict[str, object]:
     table |= {"unit_zh": column.unit_zh or None}
     table |= {"direction": column.direction, "reason": column.reason or None}
     table |= {"missing": "allowed" if column.optional else "refused"}
+    table |= {"protected": True if column.protected else None}
     return table | {"levels": column.levels, "from": column.expression, "terms": column.terms}
 
 
@@ -96,6 +99,8 @@ def _lines(table: dict[str, object]) -> Iterator[str]:
 def _value(value: object) -> str:
     if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL, which TOML wants escaped
         return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple | list):

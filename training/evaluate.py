@@ -119,53 +119,58 @@ class Foretold:
         pd: (n, months + 1) by month of age.
         book: the same projects.
         term_months: (n,) agreed length of each loan, after which nothing can default; the last
-            month
-            foretold where the column set knows no term.
-        watched_months: (n,) from origination to the last month that the book has seen of any loan.
+            month foretold where the column set knows no term.
     """
 
     pd: Floats
     book: Book
     term_months: Floats
-    watched_months: Floats
 
     @classmethod
     def of(cls, margins: Floats, book: Book) -> Foretold:
         """Return the probabilities of margins, (n, 3, K), up to the last age bucket."""
         edges = book.column_set.age_edges_months
         pd = incidence(margins, edges, edges[-1])
-        last = int((book.originated + book.age_months).max())
-        return cls(pd, book, _terms(book), (last - book.originated).astype(np.float64))
+        return cls(pd, book, _terms(book))
 
     def followed(self, horizon_months: int) -> Bools:
         """Return whose fate at the horizon is known, whatever it was.
 
-        Those the book has watched for so long, and of them not the ones lost from sight before:
-        neither ended by an event, nor seen to the horizon or the agreed end. None beyond the last
-        age bucket.
+        None beyond the last age bucket.
         """
-        if horizon_months >= self.pd.shape[1]:
-            return np.zeros(len(self.pd), np.bool_)
-        due = np.minimum(
-            horizon_months, self.term_months - 1
-        )  # the last month is seldom a whole one
-        seen = (self.book.event != CENSORED) | (self.book.age_months >= due)
-        return np.asarray(seen & (self.watched_months >= horizon_months), np.bool_)
+        return followed(self.book, horizon_months)
 
     def forecast(self, horizon_months: int, projects: Bools) -> Forecast:
         """Return the forecast of "defaulted by the horizon" for some of the projects."""
         book = self.book
-        defaulted = (book.event == DEFAULTED) & (book.age_months <= horizon_months)
         months = np.minimum(horizon_months, self.term_months).astype(np.int64)
         pd = self.pd[np.arange(len(months)), months]
-        return Forecast.of(
-            pd[projects], defaulted[projects].astype(np.float64), book.weight[projects]
-        )
+        fell = defaulted(book, horizon_months)[projects].astype(np.float64)
+        return Forecast.of(pd[projects], fell, book.weight[projects])
 
     @property
     def vintage(self) -> NDArray[np.int64]:
         """Return the year of origination, (n,)."""
         return np.asarray(1970 + self.book.originated // 12, np.int64)
+
+
+def followed(book: Book, horizon_months: int) -> Bools:
+    """Return whose fate at the horizon is known, (n,), none beyond the last age bucket.
+
+    Those the book has watched for so long, and of them not the ones lost from sight before: neither
+    ended by an event, nor seen to the horizon or the agreed end.
+    """
+    if horizon_months > book.column_set.age_edges_months[-1]:
+        return np.zeros(len(book), np.bool_)
+    due = np.minimum(horizon_months, _terms(book) - 1)  # the last month is seldom a whole one
+    seen = (book.event != CENSORED) | (book.age_months >= due)
+    last = int((book.originated + book.age_months).max())
+    return np.asarray(seen & (last - book.originated >= horizon_months), np.bool_)
+
+
+def defaulted(book: Book, horizon_months: int) -> Bools:
+    """Return who had defaulted by the horizon, (n,)."""
+    return np.asarray((book.event == DEFAULTED) & (book.age_months <= horizon_months), np.bool_)
 
 
 def _terms(book: Book) -> Floats:

@@ -144,7 +144,13 @@ def overall(measures: Sequence[Measure]) -> dict[str, dict[str, Any]]:
 
 def rows(judged: Study) -> list[dict[str, Any]]:
     """Return every figure as a row of a table."""
-    sides = {"model": judged.measures, "linear": judged.benchmark, "gain": judged.gains}
+    sides = {
+        "model": judged.measures,
+        "linear": judged.benchmark,
+        "gain": judged.gains,
+        "scorecard": judged.scorecard.measures,
+        "gain over scorecard": judged.scorecard.gains,
+    }
     return [
         {"of": side, "metric": m.metric, "horizon_months": m.horizon_months, "vintage": m.vintage}
         | _plain(m)
@@ -162,6 +168,10 @@ def _evidence(fitted: Fitted, judged: Study, source: Source) -> dict[str, Any]:
         "metrics": overall(judged.measures),
         "benchmark": {"family": "linear hazard", "metrics": overall(judged.benchmark)},
         "gains": overall(judged.gains),
+        "scorecard": {
+            "metrics": overall(judged.scorecard.measures),
+            "gains": overall(judged.scorecard.gains),
+        },
     }
 
 
@@ -223,6 +233,8 @@ def _figures(packed: Pack) -> Iterator[Figure]:
         ("", judged.measures),
         ("linear/", judged.benchmark),
         ("gain/", judged.gains),
+        ("scorecard/", judged.scorecard.measures),
+        ("gain_scorecard/", judged.scorecard.gains),
     ):
         for measure in measures:
             named = f"{measure.metric}_{measure.horizon_months}m"

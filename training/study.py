@@ -1,4 +1,4 @@
-"""A fitted model out of time: its figures, those of the linear benchmark, and their difference."""
+"""A fitted model out of time: its figures, those of its benchmarks, and their differences."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from training.evaluate import Measure, compare, evaluate
 from training.fit import Fitted
 from training.linear import fit_linear
 from training.periods import Floats, Periods
+from training.scorecard import Challenge, challenge
 from training.split import Labels
 
 
@@ -30,6 +31,9 @@ class Study:
         measures: ours, by horizon and vintage.
         benchmark: the benchmark's.
         gains: ours less the benchmark's, paired by project.
+        scorecard: a points table fitted on the same projects, and ours less its.
+        x: (n, columns) the test projects, encoded.
+        seen: (m, columns) the training projects, encoded out of fold.
     """
 
     test: Book
@@ -38,6 +42,9 @@ class Study:
     measures: tuple[Measure, ...]
     benchmark: tuple[Measure, ...]
     gains: tuple[Measure, ...]
+    scorecard: Challenge
+    x: Floats
+    seen: Floats
 
 
 def study(fitted: Fitted, *, resamples: int, told: Callable[[str], None]) -> Study:
@@ -52,7 +59,8 @@ def study(fitted: Fitted, *, resamples: int, told: Callable[[str], None]) -> Stu
     x = fitted.encoder.matrix(test.frame)
     ours = fitted.margins(x)
     linear = ours.copy()
-    linear[:, DEFAULT] = _benchmark(fitted, x)
+    train, seen = _learnt(fitted)
+    linear[:, DEFAULT] = _benchmark(fitted, train, seen, x)
     told("linear benchmark fitted")
     measures = evaluate(ours, test, resamples=resamples)
     told("model judged")
@@ -60,15 +68,22 @@ def study(fitted: Fitted, *, resamples: int, told: Callable[[str], None]) -> Stu
     told("benchmark judged")
     gains = compare(ours, linear, test, resamples=resamples)
     told("compared")
-    return Study(test, ours, linear, measures, benchmark, gains)
+    rival = challenge(train, seen, test, x, ours, resamples=resamples)
+    told("scorecard fitted and judged")
+    return Study(test, ours, linear, measures, benchmark, gains, rival, x, seen)
 
 
-def _benchmark(fitted: Fitted, x: Floats) -> Floats:
+def _learnt(fitted: Fitted) -> tuple[Book, Floats]:
+    """Return the training projects with weights of mean one, and encoded out of fold."""
+    train = fitted.split.train
+    train = replace(train, weight=train.weight / train.weight.mean())
+    seed = fitted.card["parameters"]["seed"]
+    return train, Encoder.fit(train, train.column_set.age_edges_months, seed)[1]
+
+
+def _benchmark(fitted: Fitted, train: Book, seen: Floats, x: Floats) -> Floats:
     """Return the benchmark's log hazards with its level: (n, columns) -> (n, K)."""
     parts, chosen = fitted.split, fitted.card["parameters"]
-    train = replace(parts.train, weight=parts.train.weight / parts.train.weight.mean())
-    edges = train.column_set.age_edges_months
-    _, seen = Encoder.fit(train, edges, chosen["seed"])
     linear = fit_linear(Periods.of(seen, train, cause="default"))
     if parts.labels is Labels.MATURE:
         return linear.margins(x)

@@ -184,3 +184,17 @@ def _columns(*sets: ColumnSet) -> list[Column]:
 
 def _chinese(text: str) -> bool:
     return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
+def test_a_set_says_what_is_protected_and_what_is_innovation() -> None:
+    declared = load("early_stage")
+    assert [column.name for column in declared.columns if column.protected] == ["region"]
+    assert declared.innovation == {"rd", "patents", "recognition", "team", "market"}
+
+
+def test_a_mark_is_true_or_false() -> None:
+    marked = changed(('title_zh = "企业" }', 'title_zh = "企业", innovation = "yes" }'))
+    assert faults(marked) == {
+        "bank.toml: groups.firm.innovation": "bank.toml: groups.firm.innovation must be true or "
+        "false, however: 'yes'"
+    }
