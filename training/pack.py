@@ -24,12 +24,15 @@ from training.paper import Paper
 from training.split import name_of
 from training.study import Study, study
 from training.track import Data, Entry, Figure
+from training.validation import report
+from training.validation.evidence import Evidence
 
 DRAWN = 500  # projects of the beeswarm and of the prices
 BEFORE = 20_000  # projects before the split, of the vintages
 PROBED = 100  # projects whose columns are moved to look for steps against their directions
 EXAMPLES = 3  # rows of the input example
 EVALUATION = "evaluation.json"
+STEPS = 9 + report.STEPS  # that `pack` tells
 Told = Callable[[str], None]
 
 
@@ -92,15 +95,22 @@ def pack(
     _tables(judged, folder, papers)
     model = artifact.read(folder, artifact.seal(folder))
     told("model written")
-    vectors = sample.asked(judged.test, golden.choose(judged.ours[:, 0].mean(axis=1)))
-    digest = golden.add(folder, model, vectors, source.policy)
-    drawn = sample.price(model, policies.parse(source.policy), _drawn(judged.test))
-    told("golden vectors and sample priced")
+    policy = policies.parse(source.policy)
+    drawn = sample.price(model, policy, _drawn(judged.test))
+    told("sample priced")
     violations = monotone.violations(model, drawn.x[:PROBED])
     told("directions probed")
-    paper = Paper(papers / "curves", _stamp(model, fitted, source, digest))
-    curves.draw(judged, *_before(fitted, book), paper)
-    prices.draw(drawn, model.column_set, policies.parse(source.policy), paper)
+    before = _before(fitted, book)
+    evidence = Evidence(fitted, judged, model, book, drawn, violations, *before, policy)
+    found = report.validate(evidence, told)
+    (folder / report.JSON).write_text(found.text(), encoding="utf-8")
+    vectors = sample.asked(judged.test, golden.choose(judged.ours[:, 0].mean(axis=1)))
+    digest = golden.add(folder, model, vectors, source.policy)
+    stamp = _stamp(model, fitted, source, digest)
+    found.write(papers, stamp)
+    paper = Paper(papers / "curves", stamp)
+    curves.draw(judged, *before, paper)
+    prices.draw(drawn, model.column_set, policy, paper)
     told("curves drawn")
     return Pack(folder, digest, papers, judged, violations, _example(vectors))
 

@@ -58,8 +58,9 @@ class Paper:
     folder: Path
     stamp: str
 
+    @staticmethod
     def panels(
-        self, *, columns: int, title: str, width: float = 0.0, height: float = 4.3
+        *, columns: int, title: str, width: float = 0.0, height: float = 4.3
     ) -> tuple[Figure, list[Axes]]:
         """Return a figure with panels side by side; use it inside `styled()`.
 

@@ -43,15 +43,15 @@ class Binned:
     woe: Floats
 
     @classmethod
-    def of(cls, column: Floats, fell: Floats, weight: Floats) -> Binned:
+    def of(cls, column: Floats, fell: Floats, weight: Floats, *, bins: int = BINS) -> Binned:
         """Learn the bins of a column: (n,) each, with `fell` 1.0 for a default."""
         known = column[~np.isnan(column)]
-        inner = np.linspace(0, 1, BINS + 1)[1:-1]
+        inner = np.linspace(0, 1, bins + 1)[1:-1]
         cuts = np.unique(np.quantile(known, inner)) if len(known) else known
-        bins = bin_of(column, cuts)
+        which = bin_of(column, cuts)
         rate = float(np.average(fell, weights=weight))
-        size = np.bincount(bins, weight, minlength=len(cuts) + 2)
-        bad = np.bincount(bins, weight * fell, minlength=len(cuts) + 2)
+        size = np.bincount(which, weight, minlength=len(cuts) + 2)
+        bad = np.bincount(which, weight * fell, minlength=len(cuts) + 2)
         return cls(cuts, logit((bad + PRIOR * rate) / (size + PRIOR)) - logit(rate))
 
     def read(self, column: Floats) -> Floats:

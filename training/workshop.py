@@ -80,7 +80,7 @@ def make(order: Order, settings: Settings, folder: Path) -> Version:
             policy=policy.text(settings.policy, currency=column_set.currency),
         )
         fitted = _fit(book, order.options(settings.model))
-        with _Bar("judging and drawing", 8) as told:
+        with _Bar("judging and drawing", pack.STEPS) as told:
             packed = pack.pack(
                 fitted,
                 book,

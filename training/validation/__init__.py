@@ -1,0 +1,1 @@
+"""The validation pack: what an independent validator asks of a version, with every figure."""
