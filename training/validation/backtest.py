@@ -13,7 +13,7 @@ from scipy.stats import binom
 from models.grades import GRADES, MONTHS, band, grade_of
 from training.periods import Floats
 from training.validation.evidence import Evidence
-from training.validation.section import Light, Section, Table, counted, number, percent, worst
+from training.validation.section import Light, Section, Table, number, percent, worst
 
 AMBER, RED = 0.05, 0.01  # p-values below which a grade's PD looks too low
 
@@ -117,7 +117,7 @@ def section(evidence: Evidence) -> Section:
         by_horizon[months] = graded(sorted_as, forecast.p, forecast.y, forecast.w)
     lights = [one.light for grades in by_horizon.values() for one in grades]
     low = sum(light is Light.RED for light in lights)
-    said = f"{counted(low, 'grade test')} of {len(lights)} say that the PD is too low."
+    said = f"{low or 'None'} of {len(lights)} tests of a grade reject its PD as too low."
     return Section(
         name="grades",
         title="Grades",

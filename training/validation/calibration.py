@@ -151,8 +151,8 @@ def section(evidence: Evidence) -> Section:
             "Green: the interval of observed over expected holds one, and ratio and slope lie "
             "within 0.8 and 1.25; red: one of them lies beyond. ICI, E50 and E90 are the mean, the "
             "median and the 90th percentile of the distance between the forecast and a smooth "
-            "curve of what was observed. A level that is off for all projects alike is the cycle's; "
-            "the model carries it as an overlay, on a line of its own.",
+            "curve of what was observed. A level that is off for all projects alike is the "
+            "cycle's; the model carries it as an overlay, on a line of its own.",
         ],
     )
 

@@ -170,8 +170,8 @@ def _table(name: str, found: list[Level]) -> Table:
         )
         for one in found
     ]
-    head = ("level", "priced", "approved", "of the best", "spread bp", "less the others' [90 %]")
-    return Table(name, (*head, "column itself bp", "observed / expected [90 %]", ""), rows)
+    head = ("level", "priced", "approved", "of best", "spread, bp", "less the others [90 %]")
+    return Table(name, (*head, "column, bp", "obs. / exp. [90 %]", ""), rows)
 
 
 def _nothing() -> Section:
