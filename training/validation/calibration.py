@@ -85,7 +85,8 @@ def intercept(forecast: Forecast) -> float:
 def curve(forecast: Forecast) -> Floats:
     """Return the observed probability as a smooth function of the foretold one, (n,)."""
     basis = _spline(_logits(forecast), forecast.w)
-    basis[:, 1:] = (basis[:, 1:] - basis[:, 1:].mean(axis=0)) / basis[:, 1:].std(axis=0)
+    basis[:, 1:] -= basis[:, 1:].mean(axis=0)
+    basis[:, 1:] /= np.maximum(basis[:, 1:].std(axis=0), LEAST)
     weight = forecast.w / forecast.w.mean()
 
     def loss(beta: Floats) -> tuple[float, Floats]:

@@ -37,7 +37,7 @@ class Trace:
         alone: AUC out of time of the column's bins.
         before: the same on the training projects.
         missing_by_outcome: share of missing values, of defaults less of the others.
-        missing_by_state: the same, of ended loans less of running ones of the same years.
+        missing_by_state: the same, of ended test loans less of running ones of the same years.
         round_by_outcome: share of the ten most frequent values, of defaults less of the others.
         end: rank correlation of the value with the age at default, of those that defaulted.
     """
@@ -150,13 +150,13 @@ def _trace(column: Column, seen: Floats, x: Floats, train: Book, test: Book, mon
     fell = defaulted(train, months)
     known = followed(train, months)
     missing = np.isnan(seen)
-    ended = train.event != CENSORED
+    ended = test.event != CENSORED  # by the day of the file, which may be years after the split
     return Trace(
         name=column.name,
         alone=alone,
         before=before,
         missing_by_outcome=_by_year(missing, fell & known, ~fell & known, train),
-        missing_by_state=_by_year(missing, ended, ~ended, train),
+        missing_by_state=_by_year(np.isnan(x), ended, ~ended, test),
         round_by_outcome=_round(column, seen, fell & known, ~fell & known, train),
         end=_end(column, seen, train),
     )

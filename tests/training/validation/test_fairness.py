@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pricing import policy
+from training.metrics import Interval
 from training.validation import fairness
 from training.validation.evidence import Evidence
 from training.validation.fairness import difference, within_cap
@@ -29,16 +30,23 @@ def test_a_set_without_a_mark_says_so(evidence: Evidence) -> None:
     assert "protected = true" in found.verdict
 
 
-def test_a_level_above_the_cap_more_often_than_four_fifths_allow_is_red(
-    evidence: Evidence,
-) -> None:
-    # a cap at the median of sector c's spreads turns half of them away
-    at = np.array([evidence.test.frame["sector"][int(i)] == "c" for i in evidence.chosen])
-    cap = float(np.quantile(evidence.spreads_bps[at], 0.3))
+def test_a_level_approved_less_than_four_fifths_as_often_is_red(evidence: Evidence) -> None:
+    (column,) = (c for c in evidence.column_set.columns if c.protected)
+    (level, *_) = fairness.compared(evidence, column)
+    assert replace(level, against_best=0.79).light is Light.RED
+    assert replace(level, against_best=0.81).light is not Light.RED
+    off = Interval(1.5, 1.2, 1.8)
+    assert replace(level, against_best=1.0, ratio=off).light is Light.AMBER
+
+
+def test_shares_are_of_those_whom_the_cap_lets_pass(evidence: Evidence) -> None:
+    cap = float(np.quantile(evidence.spreads_bps, 0.5))
     strict = replace(evidence, policy=replace(evidence.policy, spread_cap_bps=cap))
     (column,) = (c for c in evidence.column_set.columns if c.protected)
-    lights = {level.name: level.light for level in fairness.compared(strict, column)}
-    assert lights["c"] is Light.RED
+    found = {level.name: level for level in fairness.compared(strict, column)}
+    assert max(level.against_best for level in found.values()) == 1
+    share = sum(level.approved * level.priced for level in found.values())
+    assert share / len(evidence.chosen) == pytest.approx(0.5, abs=0.01)
 
 
 def test_without_a_cap_everybody_is_approved() -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from features import sets, simulate
-from features.book import DEFAULTED, Book, read_book
+from features.book import CENSORED, DEFAULTED, Book, read_book
 from features.column import Column, ColumnSet, Kind
 from features.encode import Encoder
 from tests.training import books
@@ -85,22 +85,28 @@ def test_the_small_world_is_clean() -> None:
 
 def test_a_column_that_knows_the_outcome_ranks_too_well_alone() -> None:
     fell, _ = fate()
-    noise = np.random.default_rng(0).normal(size=len(fell))
+    noise = np.random.default_rng(99).normal(size=len(fell))
     (reason,) = suspects(planted(fell + 0.7 * noise))["planted"]
     assert reason.startswith("alone it ranks with AUC 0.")
 
 
 def test_a_column_that_is_filled_in_after_a_default_is_flagged() -> None:
     fell, _ = fate()
-    noise = np.random.default_rng(0).normal(size=len(fell))
+    noise = np.random.default_rng(99).normal(size=len(fell))
     reasons = suspects(planted(np.where(fell, noise, np.nan)))["planted"]
     assert any("missing more or less often in defaults" in reason for reason in reasons)
+
+
+def test_a_column_that_is_filled_in_at_the_end_of_any_loan_is_flagged() -> None:
+    ended = books.book(8000).event != CENSORED
+    noise = np.random.default_rng(99).normal(size=len(ended))
+    reasons = suspects(planted(np.where(ended, noise, np.nan)))["planted"]
     assert any("in ended than in running loans" in reason for reason in reasons)
 
 
 def test_a_column_that_says_how_long_the_loan_lived_is_flagged() -> None:
     fell, age = fate()
-    dice = np.random.default_rng(0)
+    dice = np.random.default_rng(99)
     lived = np.where(fell, age + dice.normal(0, 3, len(age)), dice.uniform(0, 100, len(age)))
     reasons = suspects(planted(lived))["planted"]
     assert any("age at default" in reason for reason in reasons)
@@ -109,6 +115,6 @@ def test_a_column_that_says_how_long_the_loan_lived_is_flagged() -> None:
 def test_a_column_whose_relation_ends_with_the_training_window_is_flagged() -> None:
     fell, _ = fate()
     early = books.book(8000).originated < books.FIRST + 72
-    noise = np.random.default_rng(0).normal(size=len(fell))
+    noise = np.random.default_rng(99).normal(size=len(fell))
     reasons = suspects(planted(np.where(early, fell * 1.0, 0.0) + 0.9 * noise))["planted"]
     assert any("out of time" in reason for reason in reasons)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -125,8 +126,6 @@ def test_explanations_that_agree_are_no_distance_apart() -> None:
 
 
 def test_a_step_against_a_direction_is_red(evidence: Evidence) -> None:
-    from dataclasses import replace
-
     assert sensitivity.section(evidence).light is Light.GREEN
     broken = sensitivity.section(replace(evidence, violations={"debt": 3}))
     assert broken.light is Light.RED
@@ -134,9 +133,8 @@ def test_a_step_against_a_direction_is_red(evidence: Evidence) -> None:
 
 
 def test_debt_raises_the_spread_and_cash_lowers_it(evidence: Evidence) -> None:
-    swings = {
-        one["name"]: one["swing_bps"] for one in sensitivity.section(evidence).figures["answers"]
-    }
+    answers = sensitivity.section(evidence).figures["answers"]
+    swings = {one["name"]: one["swing_bps"] for one in answers}
     assert swings["debt"] > 0 > swings["cash"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from training.validation.evidence import Evidence
 from training.validation.section import Light
@@ -20,8 +21,10 @@ def test_a_population_that_moved_by_a_standard_deviation_is_another() -> None:
     before, same = dice.normal(size=(2, 20_000))
     ones = np.ones(20_000)
     assert moved(before, ones, same, ones) < 0.01
-    # of two normals of one variance PSI is the squared distance in standard deviations
-    assert moved(before, ones, same + 1, ones) == pytest.approx(1.0, abs=0.08)
+    # tenths of a normal, and the shares that one a standard deviation higher has in them
+    share = np.diff(norm.cdf(norm.ppf(np.linspace(0, 1, 11)) - 1))
+    wanted = float(((share - 0.1) * np.log(share / 0.1)).sum())
+    assert moved(before, ones, same + 1, ones) == pytest.approx(wanted, abs=0.05)
     assert light(moved(before, ones, same + 0.35, ones)) is Light.AMBER
 
 
