@@ -47,7 +47,8 @@ def test_independent_columns_get_slopes_of_one() -> None:
     # of independent columns the weights of evidence add up as they are: naive Bayes is right
     dice = np.random.default_rng(0)
     x = dice.integers(0, 2, size=(200_000, 2)).astype(np.float64)
-    fell = (dice.random(len(x)) < 1 / (1 + np.exp(2 - 0.8 * x[:, 0] - 0.4 * x[:, 1]))) * 1.0
+    risk = 1 / (1 + np.exp(2 - 0.8 * x[:, 0] - 0.4 * x[:, 1]))
+    fell = (dice.random(len(x)) < risk).astype(np.float64)
     card = fit_scorecard(x, fell, np.ones(len(x)))
     np.testing.assert_allclose(card.slopes, 1.0, atol=0.06)
     assert card.pd(x).mean() == pytest.approx(fell.mean(), rel=1e-6)

@@ -117,7 +117,7 @@ def section(evidence: Evidence) -> Section:
         by_horizon[months] = graded(sorted_as, forecast.p, forecast.y, forecast.w)
     lights = [one.light for grades in by_horizon.values() for one in grades]
     low = sum(light is Light.RED for light in lights)
-    said = f"{low or 'None'} of {len(lights)} tests of a grade reject its PD as too low."
+    said = f"PDs too low for their defaults: {low} of {len(lights)} tests of a grade say so."
     return Section(
         name="grades",
         title="Grades",

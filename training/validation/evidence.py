@@ -16,6 +16,7 @@ from pricing.policy import Policy
 from training import sample
 from training.evaluate import HORIZONS_MONTHS, Foretold, followed
 from training.fit import Fitted
+from training.metrics import observed_over_expected
 from training.periods import Floats
 from training.sample import Asked, Priced
 from training.study import Study
@@ -73,6 +74,14 @@ class Evidence:
     def main_months(self) -> int:
         """Return the horizon of the sections that have one: 36 months, or the last known."""
         return max((h for h in self.horizons if h <= 36), default=36)
+
+    @cached_property
+    def level(self) -> float:
+        """Return observed over expected defaults at the main horizon; NaN where none is known."""
+        projects = self.foretold.followed(self.main_months)
+        if not projects.any():
+            return float("nan")
+        return observed_over_expected(self.foretold.forecast(self.main_months, projects))
 
     @cached_property
     def chosen(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -33,6 +33,7 @@ class Level:
         apart_bps: mean spread less the mean of the others, with its 90 % interval.
         column_bps: what the column itself adds on average; NaN where too few were explained.
         ratio: observed over expected defaults; None where too few are known.
+        strays: whether that is surely another than the whole book's.
     """
 
     name: str
@@ -43,14 +44,14 @@ class Level:
     apart_bps: Interval
     column_bps: float
     ratio: Interval | None
+    strays: bool
 
     @property
     def light(self) -> Light:
-        """Red below four fifths of the best level, amber where the calibration is apart."""
+        """Return red below four fifths of the best level, amber where defaults stray."""
         if self.against_best < FOUR_FIFTHS:
             return Light.RED
-        off = self.ratio is not None and not self.ratio.low <= 1 <= self.ratio.high
-        return Light.AMBER if off else Light.GREEN
+        return Light.AMBER if self.strays else Light.GREEN
 
 
 def section(evidence: Evidence) -> Section:
@@ -65,7 +66,9 @@ def section(evidence: Evidence) -> Section:
     told = ", ".join(found)
     verdict = f"By {told}: the level approved least often is approved {percent(least, 0)} as often "
     verdict += "as the best one" + (
-        "." if light is not Light.AMBER else "; some levels default otherwise than foretold."
+        "."
+        if light is not Light.AMBER
+        else "; some levels default otherwise than the whole book, against their forecasts."
     )
     return Section(
         name="fairness",
@@ -77,10 +80,11 @@ def section(evidence: Evidence) -> Section:
         notes=[
             f"Approved: a spread within the policy's cap. Red: below {FOUR_FIFTHS:.0%} of the best "
             "level (the four-fifths rule of 29 CFR 1607.4 D, a rule of thumb from employment). "
-            "Amber: the level's defaults lie outside the 90 % interval of their forecast. A spread "
-            "that differs between levels is fair only where defaults differ too: read it beside "
-            "observed over expected. What the column itself adds is its share of the explanation; "
-            "other columns may stand in for it.",
+            "Amber: the 90 % interval of the level's ratio of defaults to their forecast lies off "
+            f"the whole book's, {evidence.level:.2f}. A spread that differs between levels is fair "
+            "only where defaults differ too: read it beside observed over expected. What the "
+            "column itself adds is its share of the explanation; other columns may stand in for "
+            "it.",
         ],
     )
 
@@ -133,6 +137,7 @@ def _level(
     months = evidence.main_months
     forecast = evidence.foretold.forecast(months, evidence.foretold.followed(months) & inside)
     enough = len(forecast.y) > 0 and forecast.y.sum() >= FEW
+    found = segment(column.name, name, forecast) if enough else None
     return Level(
         name=name,
         priced=int(at.sum()),
@@ -141,7 +146,8 @@ def _level(
         spread_bps=float(some.mean()),
         apart_bps=difference(some, others),
         column_bps=_adds(evidence, column, inside),
-        ratio=segment(column.name, name, forecast).ratio if enough else None,
+        ratio=found.ratio if found else None,
+        strays=found is not None and found.strays(evidence.level),
     )
 
 

@@ -37,8 +37,10 @@ def section(evidence: Evidence, refits: Refits | None) -> Section:
     change = average(np.abs(moved))
     gini, loss = found["gain"]["gini"], found["gain"]["log_loss"]
     sure = gini.low > 0 and loss.high < 0
-    names = ", ".join(sorted(evidence.column_set.innovation))
-    columns = [c.name for c in evidence.column_set.columns if c.group in _groups(evidence)]
+    declared = evidence.column_set
+    names = ", ".join(name for name in declared.groups if name in declared.innovation)
+    columns = [c.name for c in declared.columns if c.group in declared.innovation]
+    kept = ", ".join(name for name in declared.groups if name not in declared.innovation)
     return Section(
         name="innovation",
         title="What innovation columns add",
@@ -48,7 +50,7 @@ def section(evidence: Evidence, refits: Refits | None) -> Section:
         f"project by {change.value:.0f} bp [{change.low:.0f}, {change.high:.0f}] on average.",
         figures={
             "months": months,
-            "groups": sorted(evidence.column_set.innovation),
+            "groups": sorted(declared.innovation),
             "columns": columns,
             "projects_refitted": refits.projects,
             "priced": len(moved),
@@ -60,9 +62,9 @@ def section(evidence: Evidence, refits: Refits | None) -> Section:
         notes=[
             f"Two refits on the same {refits.projects:,} training projects, with the same split, "
             "options and seed: one with all columns, one without those of the groups marked "
-            "`innovation = true` in the column set, so with financials, funding, history, loan "
-            "terms and economy alone. Intervals hold 90 %, paired by project. Spreads are before "
-            f"floor and cap, of {len(moved):,} projects of the test window on their own terms.",
+            f"`innovation = true` in the column set, so with {kept} alone. Intervals hold 90 %, "
+            f"paired by project. Spreads are before floor and cap, of {len(moved):,} projects of "
+            "the test window on their own terms.",
         ],
     )
 
@@ -72,10 +74,6 @@ def average(values: Floats) -> Interval:
     drawn = [float(times @ values / times.sum()) for times in draws(len(values), 200, 0)]
     low, high = np.quantile(drawn, [0.05, 0.95])
     return Interval(float(values.mean()), float(low), float(high))
-
-
-def _groups(evidence: Evidence) -> frozenset[str]:
-    return evidence.column_set.innovation
 
 
 def _measured(measures: tuple[Measure, ...]) -> list[Measure]:

@@ -33,6 +33,14 @@ class Segment:
     auc: Interval
     ratio: Interval
 
+    def strays(self, level: float) -> bool:
+        """Return whether the ratio is surely another than the whole book's.
+
+        Args:
+            level: observed over expected defaults of the whole book, a ratio.
+        """
+        return not self.ratio.low <= level <= self.ratio.high
+
 
 def segment(column: str, level: str, forecast: Forecast) -> Segment:
     """Return the figures of some projects; the ratio's interval is Wilson's of the share."""
@@ -78,22 +86,27 @@ def section(evidence: Evidence) -> Section:
                 fell = forecast.y.sum() if len(forecast.y) else 0
                 if min(fell, len(forecast.y) - fell) >= FEW:
                     found.append(segment(column.name, level, forecast))
-    off = [one for one in found if not one.ratio.low <= 1 <= one.ratio.high]
+    off = [one for one in found if one.strays(evidence.level)]
     allowed = _by_chance(len(found))
-    said = f"{counted(len(off), 'segment')} of {len(found)} stray from their forecast"
+    said = f"{counted(len(off), 'segment')} of {len(found)} default otherwise than the whole book"
     return Section(
         name="segments",
         title="Segments",
         light=Light.GREY if not found else Light.AMBER if len(off) > allowed else Light.GREEN,
-        verdict=f"{said} by more than their 90 % interval; chance alone allows {allowed}."
+        verdict=f"{said}, against their forecasts; chance alone allows {allowed}."
         if found
         else "No segment has enough defaults to be judged.",
-        figures={"months": months, "segments": [asdict(one) for one in found]},
+        figures={
+            "months": months,
+            "level": evidence.level,
+            "segments": [asdict(one) | {"strays": one.strays(evidence.level)} for one in found],
+        },
         tables=[_table(found, months)] if found else [],
         notes=[
             f"Levels with at least {FEW} defaults and as many others, the {MOST} largest of each "
-            "column. Segments of one book share their year: a level that is off for all shows "
-            "itself in every row.",
+            "column. A segment strays where the 90 % interval of its ratio lies off that of the "
+            f"whole book, {evidence.level:.2f}: a level that is off for all is judged under "
+            "calibration.",
         ],
     )
 

@@ -46,7 +46,7 @@ def section(evidence: Evidence, refits: Refits | None) -> Section:
             f"Each refit learns from {refits.projects:,} projects that the other has not seen, "
             f"with small bags of trees, its own background and another seed; both explain the same "
             f"{len(projects)} projects of the test window. The served version has learnt from more "
-            "and averages more trees, so it is steadier than this: the figures are upper bounds.",
+            "and averages more trees, and should be steadier; by how much is not measured.",
         ],
     )
 

@@ -25,7 +25,7 @@ def test_p_values_are_those_of_the_published_tests(
 
 
 def test_a_grade_that_defaults_twice_as_often_is_red() -> None:
-    fell = (np.arange(1000) < 20) * 1.0
+    fell = (np.arange(1000) < 20).astype(np.float64)
     (found,) = graded(np.full(1000, 4), np.full(1000, 0.01), fell, np.ones(1000))
     assert found.light is Light.RED
     assert found.jeffreys == pytest.approx(0.002231, abs=1e-6)

@@ -54,7 +54,7 @@ def test_the_ici_is_the_mean_distance_from_the_truth(
 
 
 def test_few_forecasts_that_are_all_alike_have_a_curve_too() -> None:
-    alike = Forecast.of(np.full(50, 0.2), (np.arange(50) < 10) * 1.0, np.ones(50))
+    alike = Forecast.of(np.full(50, 0.2), (np.arange(50) < 10).astype(np.float64), np.ones(50))
     assert np.isfinite(curve(alike)).all()
 
 

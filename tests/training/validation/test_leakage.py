@@ -9,7 +9,7 @@ import pytest
 
 from features import sets, simulate
 from features.book import CENSORED, DEFAULTED, Book, read_book
-from features.column import Column, ColumnSet, Kind
+from features.column import ColumnSet, Kind
 from features.encode import Encoder
 from tests.training import books
 from training import split
@@ -53,10 +53,8 @@ def sba(real_data: Path) -> Path:
 
 
 def with_term(declared: ColumnSet) -> ColumnSet:
-    words = dict.fromkeys(("label", "label_zh", "meaning", "meaning_zh"), "Term")
-    term = Column(
-        name="term", kind=Kind.COUNT, unit="months", group="loan", source="application", **words
-    )
+    count = next(column for column in declared.columns if column.kind is Kind.COUNT)
+    term = replace(count, name="term", expression=None, low=0.0, high=600.0)
     return replace(declared, columns=(*declared.columns, term))
 
 
