@@ -191,8 +191,16 @@ def test_a_run_holds_what_went_in_and_what_came_out(bank: Bank) -> None:
     assert contexts == {"training", "testing"}
     assert {"split.train_from", "split.test_from", "split.test_to"} <= set(run.data.params)
     names = ("auc_36m", "auc_36m_low", "auc_36m_high", "linear/auc_36m", "gain/auc_36m")
-    assert {*names, "vintage/auc_36m"} <= set(run.data.metrics)
-    assert papers == {"curves", "evaluation.csv", "evaluation.json", "manifest.json"}
+    rivals = ("scorecard/auc_36m", "gain_scorecard/auc_36m")
+    assert {*names, *rivals, "vintage/auc_36m"} <= set(run.data.metrics)
+    assert papers == {
+        "curves",
+        "evaluation.csv",
+        "evaluation.json",
+        "manifest.json",
+        "validation.html",
+        "validation.json",
+    }
     assert {Path(path).stem for path in drawn} == {
         "calibration",
         "roc",
@@ -209,6 +217,18 @@ def test_a_version_holds_data_and_no_code(bank: Bank) -> None:
     endings = {path.suffix for path in stored.rglob("*") if path.is_file()}
     assert endings <= {".json", ".txt", ".toml", ".npy", ".yaml", ""}
     assert "code: null" in (stored / "MLmodel").read_text()
+
+
+def test_the_pack_of_the_run_is_the_one_sealed_with_the_model(bank: Bank) -> None:
+    folder = bank.champion()
+    sealed = (folder / "validation.json").read_bytes()
+    assert "validation.json" in json.loads((folder / "manifest.json").read_text())["files"]
+    recorded = list((bank.folder / "var" / "artifacts").glob("*/artifacts/validation.json"))
+    assert sealed in [path.read_bytes() for path in recorded]
+    found = json.loads(sealed)
+    assert found["innovation"]["light"] == found["fairness"]["light"] == "grey"  # no marks
+    card = artifact.read(folder).card["scorecard"]
+    assert set(card["gains"]) == {"auc_36m", "log_loss_36m", "brier_36m"}
 
 
 def test_its_own_directions_and_golden_prices_travel_with_a_model(bank: Bank) -> None:

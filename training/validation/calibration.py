@@ -213,5 +213,5 @@ def _drawn(forecast: Forecast, bins: observed.Bins, months: int) -> Drawing:
         )
         axes.set(xlim=(0, top), ylim=(0, top), xlabel="foretold", ylabel="observed")
         axes.legend(loc="upper left")
-        percent(axes, x=True, y=True)
+        percent(axes, x=True, y=True, decimals=None)
         return Drawing.of(figure, title)
