@@ -151,6 +151,5 @@ def _drawn(found: Sequence[Answer]) -> Drawing:
         axes.set_xlabel("basis points, against its median")
         axes.grid(visible=False, axis="y")
         handles, labels = axes.get_legend_handles_labels()
-        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}
-        axes.legend(handles[:2], labels[:2], **above)
+        axes.legend(handles[:2], labels[:2], loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
         return Drawing.of(figure, title)
