@@ -20,6 +20,7 @@ from rich.console import Console
 
 from pricing.errors import InputError, SeedrateError
 from training import say
+from training.options import Family
 from training.settings import Settings
 from training.split import Labels
 
@@ -95,6 +96,12 @@ def fit(
     projects: Annotated[
         int | None, typer.Option(min=1000, help="To simulate, where there is no --data.")
     ] = None,
+    family: Annotated[
+        str,
+        typer.Option(
+            help='Who speaks of default: "boosted" trees, a "network", or "blended" both.'
+        ),
+    ] = "boosted",
     depth: Annotated[
         int | None,
         typer.Option(min=1, max=6, help="Of the trees; 3 or 5, what ranks better, if not given."),
@@ -116,6 +123,9 @@ def fit(
         known = {"snapshot": Labels.AS_KNOWN, "mature": Labels.MATURE}
         if labels not in known:
             raise InputError.of("labels", " or ".join(known), labels)
+        families = [one.value for one in Family]
+        if family not in families:
+            raise InputError.of("family", " or ".join(families), family)
         simulated = data is None
         if data is None:
             if columns != "early_stage":
@@ -132,6 +142,7 @@ def fit(
             labels=known[labels],
             seed=seed,
             quick=quick,
+            family=Family(family),
             depth=depth,
             threads=threads,
         )

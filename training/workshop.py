@@ -19,7 +19,7 @@ from pricing.errors import InputError
 from training import say, split
 from training.evaluate import Measure, evaluate
 from training.fit import Fitted, fit
-from training.options import Options
+from training.options import Family, Options
 from training.settings import Settings
 from training.split import Labels
 
@@ -37,12 +37,19 @@ class Order:
     labels: Labels
     seed: int
     quick: bool
+    family: Family
     depth: int | None  # of the trees of default; None lets the fit choose
     threads: int
 
     def options(self, name: str) -> Options:
         """Return the options of the fit."""
-        chosen = Options(name=name, seed=self.seed, threads=self.threads, labels=self.labels)
+        chosen = Options(
+            name=name,
+            seed=self.seed,
+            threads=self.threads,
+            labels=self.labels,
+            family=self.family,
+        )
         if self.depth is not None:
             deep = replace(chosen.default, depth=self.depth)
             chosen = replace(chosen, default=deep, depths=(self.depth,))
@@ -54,6 +61,7 @@ class Order:
             depths=(self.depth or 4,),
             exit=replace(chosen.exit, members=1, rounds=30),
             lgd=replace(chosen.lgd, members=1, rounds=20),
+            network=replace(chosen.network, members=2, pairs=20, epochs=8),
             background=2000,
         )
 
