@@ -26,7 +26,7 @@ log = logging.getLogger("seedrate.champion")
 
 ROOT = Path(__file__).parent.parent
 NONE = (
-    "no model can be served: make one with `python -m training fit` and "
+    "no model can be served, the log says why: make one with `python -m training fit` and "
     "`python -m training promote`, then start the server again"
 )
 QUICKLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}

@@ -151,7 +151,7 @@ def _word(version: Version, alias: str, trusted: Trusted) -> list[str]:
     except ModelError as error:
         return [f"[red]{escape(f'no server takes it as {alias}: {error}')}[/]"]
     what = f"{told.act} {told.when[:16].replace('T', ' ')} by {told.who}: {told.why}"
-    lines = [f"{escape(what)} [green](signed)[/]"]
+    lines = [f"{escape(what)} [green](signed, turn {told.turn}, gates file {told.gates[:8]})[/]"]
     if told.override is not None:
         lines.append(escape(f"in spite of failed gates: {told.override}"))
         lines += [escape(f"  {failed}") for failed in told.failed]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pricing.errors import InputError
+from tests.conftest import ROOT
 from training import rules
 
 TEXT = rules.EMBEDDED.read_text()
@@ -80,3 +81,8 @@ def test_a_file_that_is_absent_or_no_toml_is_told(tmp_path: Path) -> None:
 
 def test_a_digest_is_of_every_byte() -> None:
     assert rules.parse(f"{TEXT}\n".encode()).digest != rules.load().digest
+
+
+def test_every_section_of_the_file_is_on_the_page() -> None:
+    page = (ROOT / "docs/promotion.md").read_text(encoding="utf-8")
+    assert [name for name in rules.SECTIONS if f"`[{name}]`" not in page] == []
