@@ -181,7 +181,8 @@ def claim(registry: MlflowClient, name: str, tags: Mapping[str, str]) -> bool:
     try:
         registry.create_registered_model(name, tags=dict(tags))
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        # the second: it was there, and was dropped while MLflow looked at whose it was
+        if error.error_code in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             return False
         raise
     return True
