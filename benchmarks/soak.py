@@ -44,6 +44,7 @@ def main(minutes: float) -> None:
     settings = Settings.read(os.environ)
     asked = list(bodies(champion(settings).column_set, random.Random(0)))
     environment = {**os.environ, "SEEDRATE_TRACKING_URI": "off", "SEEDRATE_VAR": str(folder)}
+    environment["SEEDRATE_TRUSTED_KEYS"] = str(settings.trusted_keys)
     try:
         shutil.copytree(settings.models, folder / "models")
         with server(environment, folder) as (url, process):

@@ -77,6 +77,7 @@ def main(seconds: int) -> None:
 def our_service(folder: Path, asked: Sequence[bytes], seconds: int) -> Load:
     """Ask our own server for explained quotes."""
     environment = {**os.environ, "SEEDRATE_TRACKING_URI": "off", "SEEDRATE_VAR": str(folder)}
+    environment["SEEDRATE_TRUSTED_KEYS"] = str(Settings.read(os.environ).trusted_keys)
     with server(environment, folder) as (url, _):
         return loaded(f"{url}/v1/quotes", asked, seconds, folder)
 

@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PY=${PY:-.venv/bin/python} PORT=${PORT:-3000} PROJECTS=${PROJECTS:-60000}
 export SEEDRATE_VAR=var
-unset SEEDRATE_TRACKING_URI SEEDRATE_POLICY # the demo stays in var/, whatever else is configured
+# the demo stays in var/, whatever else is configured
+unset SEEDRATE_TRACKING_URI SEEDRATE_POLICY SEEDRATE_GATES SEEDRATE_SIGNING_KEY SEEDRATE_TRUSTED_KEYS
 log=var/server.log server=
 mkdir -p var
 
@@ -63,7 +64,7 @@ start_server() { # fails if somebody took the port in between
 say "1/4  Learn from $PROJECTS simulated projects (about a minute)"
 run "$PY" -m training fit --projects "$PROJECTS" --depth 3
 
-say "2/4  Let the new version serve, if it passes"
+say "2/4  Let the new version serve, if it passes its gates, and sign that"
 run "$PY" -m training promote --reason "first quotes"
 
 say "3/4  Serve it (log: $log)"

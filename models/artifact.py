@@ -5,6 +5,7 @@
     encoder.json           the level tables of categories
     numbers.json           baselines of each cause, overlay
     default-0.txt ...      LightGBM's own text, one a member; likewise exit-*.txt and lgd-*.txt
+    network.safetensors    the nodes of the additive network, where the model has one
     background.npy         (rows, columns) whom a price is compared with; background_weight.npy
     manifest.json          {"files": {name: SHA-256}}; its own SHA-256 is the model's digest
 
@@ -25,6 +26,7 @@ import numpy as np
 from features.column import ColumnSet
 from features.encode import Encoder
 from features.sets import parse, to_toml
+from models.additive import Additive, Network
 from models.hazard import CAUSES, HazardModel
 from models.interval import Drift
 from models.leaves import Bag, Floats, boxes
@@ -34,6 +36,7 @@ from models.tables import Tables
 from pricing.errors import ModelError
 
 MANIFEST = "manifest.json"
+NETWORK = "network.safetensors"
 
 
 def write(
@@ -44,6 +47,7 @@ def write(
     encoder: Encoder,
     bags: Mapping[str, Bag],
     constants: Mapping[str, float],
+    network: Network | None = None,
     overlay: Floats,
     background: Floats,
     background_weight: Floats,
@@ -55,9 +59,10 @@ def write(
         card: JSON-ready; must have "name".
         column_set: embedded, so that the model needs no file beside it.
         encoder: fitted.
-        bags: by cause; "default" is required.
+        bags: by cause; "default" is required where there is no network.
         constants: the margin of each cause that has no bag: for "exit" there may be none (never),
             for "lgd" a logit.
+        network: of default; what it says is added to the share of the bag of default.
         overlay: (3, K).
         background: (rows, columns) encoded.
         background_weight: (rows,), >= 0.
@@ -68,9 +73,12 @@ def write(
     for cause, bag in bags.items():
         for member, text in enumerate(bag.boosters):
             (folder / f"{cause}-{member}.txt").write_text(text, encoding="utf-8")
+    if network is not None:
+        network.write(folder / NETWORK)
     numbers = {
         "baselines": {cause: bag.baseline.tolist() for cause, bag in bags.items()},
         "members": {cause: len(bag.boosters) for cause, bag in bags.items()},
+        "shares": {cause: bag.share for cause, bag in bags.items()},
         "constants": dict(constants),
         "overlay": overlay.tolist(),
     }
@@ -126,8 +134,15 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
     background = np.load(folder / "background.npy", allow_pickle=False)
     weight = np.load(folder / "background_weight.npy", allow_pickle=False)
     bags = [_bag(folder, numbers, cause) for cause in CAUSES]
-    absent = [numbers["constants"].get(cause, -np.inf) for cause in CAUSES]
-    laid = boxes(bags, columns=len(column_set.columns), absent=absent)
+    nodes = folder / NETWORK
+    network = Additive.build(Network.read(nodes), background, weight) if nodes.is_file() else None
+    constants = numbers["constants"] | ({"default": 0.0} if network else {})
+    laid = boxes(
+        bags,
+        columns=len(column_set.columns),
+        buckets=len(column_set.age_edges_months) - 1,
+        absent=[constants.get(cause, -np.inf) for cause in CAUSES],
+    )
     card, tables = _read_json(folder / "card.json"), Tables.build(laid, background, weight)
     return HazardModel(
         card=card,
@@ -139,6 +154,7 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
         drift=Drift.of(card),
         peers=Peers.of(background, weight),
         digest=found,
+        network=network,
     )
 
 
@@ -158,7 +174,8 @@ def _bag(folder: Path, numbers: Mapping[str, Any], cause: str) -> Bag | None:
         (folder / f"{cause}-{member}.txt").read_text("utf-8")
         for member in range(numbers["members"][cause])
     )
-    return Bag(tuple(texts), np.array(numbers["baselines"][cause], np.float64))
+    baseline = np.array(numbers["baselines"][cause], np.float64)
+    return Bag(tuple(texts), baseline, numbers["shares"][cause])
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

@@ -16,16 +16,25 @@ from models import artifact
 from pricing.errors import ModelError
 
 POINTER = "champion.json"
+POINTS = ("digest", "name", "version", "signed")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """The last champion verified here; a server starts from it when the registry is down."""
+    """The last champion verified here; a server starts from it when the registry is down.
+
+    Attributes:
+        digest: of its manifest, and the name of its folder.
+        name: of the registered model.
+        version: its number.
+        signed: the statement that lets it serve, as `models.statement.sign` returns it.
+    """
 
     digest: str
     name: str
     version: str
+    signed: str
 
     def write(self, into: Path) -> None:
         """Put the pointer in place of the old one, at once."""
@@ -39,7 +48,7 @@ class Pointer:
         """Return the pointer, or None if there is none that can be read."""
         try:
             found = json.loads((into / POINTER).read_text(encoding="utf-8"))
-            pointer = cls(**{key: str(found[key]) for key in ("digest", "name", "version")})
+            pointer = cls(**{key: str(found[key]) for key in POINTS})
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return pointer if DIGEST.fullmatch(pointer.digest) else None

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.column import Column
-from models.hazard import HazardModel
+from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.reasons import MOST, Reason, reason
-from models.tables import Reading
 from models.waterfall import Waterfall
 from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
@@ -71,7 +70,7 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     Raises:
         ModelError: the parts miss the figure by more than 1e-6 bp.
     """
-    path = path_weights(instrument, model.tables.base, reading.margins + model.overlay)
+    path = path_weights(instrument, model.base, reading.margins + model.overlay)
     columns = reading.contributions(path.weights)
     macro = float(np.vdot(path.weights, model.overlay))
     residue = path.high_bps - path.low_bps - float(columns.sum()) - macro

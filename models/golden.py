@@ -79,20 +79,29 @@ def check(model: HazardModel, folder: Path) -> int:
     Raises:
         ModelError: there are none, or a figure is not the one that is kept; names the first.
     """
-    if not (folder / FILE).is_file():
-        raise ModelError(f"a model folder must hold {FILE}, however: {folder}")
-    kept = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    rules = policies.parse(kept["policy"].encode("utf-8"))
-    for number, vector in enumerate(kept["vectors"]):
+    rules, vectors = kept(folder)
+    for number, vector in enumerate(vectors):
         again = _flat(price(model, rules, vector["project"], Terms(**vector["terms"])))
         for name, expected in _flat(vector["price"]).items():
             given = again.get(name, float("nan"))
             if not abs(given - expected) <= (TOLERANCE_BPS if "_bps" in name else 1e-10):
                 said = f"golden vector {number} must have {name}={expected!r}"
                 raise ModelError(f"{said}, however: {given!r}")
-    if not kept["vectors"]:
+    return len(vectors)
+
+
+def kept(folder: Path) -> tuple[Policy, list[dict[str, Any]]]:
+    """Return the policy of a model's golden vectors and the vectors, as they stand in its folder.
+
+    Raises:
+        ModelError: there are none.
+    """
+    if not (folder / FILE).is_file():
+        raise ModelError(f"a model folder must hold {FILE}, however: {folder}")
+    document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    if not document["vectors"]:
         raise ModelError(f"{FILE} must hold vectors, however: none")
-    return len(kept["vectors"])
+    return policies.parse(document["policy"].encode("utf-8")), document["vectors"]
 
 
 def choose(figures: np.ndarray[Any, Any]) -> list[int]:

@@ -1,7 +1,12 @@
-"""A fitted model, ready to answer: margins at every age, and what each column contributes."""
+"""A fitted model, ready to answer: margins at every age, and what each column contributes.
+
+Trees speak of every cause. Of default an additive network may speak in their place, or beside them:
+then the log hazard is their sum, and so are its contributions.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +15,45 @@ from typing import Any
 
 from features.column import ColumnSet
 from features.encode import Encoder
+from models import additive, tables
+from models.additive import Additive
 from models.interval import Drift, Interval, Priced, interval, slopes
 from models.leaves import Floats
 from models.members import Members
 from models.peers import Peers
-from models.tables import Reading, Tables
+from models.tables import Tables
+from pricing.survival import DEFAULT
 
 CAUSES = ("default", "exit", "lgd")  # the rows of the margins, in the order of pricing.survival
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One project as the model sees it.
+
+    Attributes:
+        margins: (3, K) without the overlay.
+        trees: what the trees say of it.
+        network: what the network says of its default, where there is one.
+    """
+
+    margins: Floats
+    trees: tables.Reading
+    network: additive.Reading | None = None
+
+    def contributions(self, weights: Floats) -> Floats:
+        """Return the Shapley value of every column for sum(weights * margins).
+
+        Args:
+            weights: (3, K), finite.
+
+        Returns:
+            (columns,); their sum is sum(weights * (margins - base)).
+        """
+        shares = self.trees.contributions(weights)
+        if self.network is not None:
+            shares = shares + self.network.contributions(weights[DEFAULT])
+        return shares
 
 
 @dataclass(frozen=True)
@@ -32,6 +69,7 @@ class HazardModel:
         peers: where values stand among the background's projects.
         members: how far the members of the bag of default stand apart.
         drift: how far groups of projects strayed out of time.
+        network: of default, with its own closed form; None where trees speak alone.
         digest: SHA-256 of the manifest, hexadecimal; the model's name in every quote.
     """
 
@@ -44,6 +82,7 @@ class HazardModel:
     drift: Drift
     peers: Peers
     digest: str
+    network: Additive | None = None
 
     @property
     def name(self) -> str:
@@ -60,10 +99,10 @@ class HazardModel:
         """Return the K + 1 edges of the age buckets, in months since origination."""
         return self.column_set.age_edges_months
 
-    @property
+    @cached_property
     def base(self) -> Floats:
         """Return the background's mean margins, without the overlay: (3, K)."""
-        return self.tables.base
+        return self._joined(self.tables.base, None if self.network is None else self.network.base)
 
     @cached_property
     def columns_by_source(self) -> dict[str, tuple[int, ...]]:
@@ -85,15 +124,31 @@ class HazardModel:
         Args:
             x: (columns,) from `encoder.row`.
         """
-        return self.tables.read(x)
+        trees = self.tables.read(x)
+        if self.network is None:
+            return Reading(trees.margins, trees)
+        network = self.network.read(x)
+        return Reading(self._joined(trees.margins, network.margins), trees, network)
 
     def margins(self, x: Floats) -> Floats:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""
-        return self.tables.margins(x) + self.overlay
+        network = None if self.network is None else self.network.margins(x)
+        return self._joined(self.tables.margins(x), network) + self.overlay
 
     def interval(self, reading: Reading, instrument: Priced) -> Interval:
         """Return the interval of a quote."""
         margins = reading.margins + self.overlay
         weights = slopes(margins, self.edges, months=self.drift.horizon_months)
-        sd_bag = self.members.spread(reading.row, weights)
+        sd_bag = self.members.spread(reading.trees.row, weights)
+        if reading.network is not None:
+            sd_bag = math.hypot(sd_bag, reading.network.spread(weights))
         return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)
+
+    @staticmethod
+    def _joined(margins: Floats, default: Floats | None) -> Floats:
+        """Return margins (..., 3, K) with a network's log hazards of default (..., K) added."""
+        if default is None:
+            return margins
+        joined = margins.copy()
+        joined[..., DEFAULT, :] += default
+        return joined

@@ -31,10 +31,12 @@ class Bag:
     Attributes:
         boosters: LightGBM's own text, one a member; the last column is the age bucket's index.
         baseline: (K,) added to every margin; LightGBM does not add `init_score` back by itself.
+        share: of the margin that the trees speak for, in (0, 1]; a network speaks for the rest.
     """
 
     boosters: tuple[str, ...]
     baseline: Floats
+    share: float = 1.0
 
 
 @dataclass
@@ -149,19 +151,21 @@ class Boxes(NamedTuple):
         return int(rows), int(buckets)
 
 
-def boxes(bags: Sequence[Bag | None], *, columns: int, absent: Sequence[float]) -> Boxes:
+def boxes(
+    bags: Sequence[Bag | None], *, columns: int, buckets: int, absent: Sequence[float]
+) -> Boxes:
     """Lay out the leaves of one bag a margin row; a bag's members are averaged.
 
     Args:
         bags: one a row of the margins; None where the data has no such cause.
         columns: p, the number of real columns.
+        buckets: K, the number of age buckets.
         absent: the constant margin of each row that has no bag.
     """
-    buckets = next(len(bag.baseline) for bag in bags if bag is not None)
     placed: list[tuple[Leaf, float, int]] = []  # leaf, value, row
     for row, bag in enumerate(bags):
         for text in bag.boosters if bag else ():
-            share = 1.0 / len(bag.boosters) if bag else 0.0
+            share = bag.share / len(bag.boosters) if bag else 0.0
             for leaf in leaves_of(text, columns=columns, buckets=buckets):
                 placed.append((leaf, leaf.value * share, row))
     cuts = [_cuts(placed, column) for column in range(columns)]
@@ -185,7 +189,7 @@ def boxes(bags: Sequence[Bag | None], *, columns: int, absent: Sequence[float]) 
         offset=np.cumsum([0, *(len(cut) for cut in cuts)], dtype=np.int64),
         baseline=np.array(
             [
-                np.full(buckets, constant) if bag is None else bag.baseline
+                np.full(buckets, constant) if bag is None else bag.share * bag.baseline
                 for bag, constant in zip(bags, absent, strict=True)
             ]
         ),

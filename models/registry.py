@@ -1,9 +1,11 @@
 """The model registry, read: which version is champion, and its files as a verified local copy.
 
-    python -m models.registry pull --name seedrate --alias champion --uri URI --into var/models
+    python -m models.registry pull --name seedrate --alias champion --uri URI --into FOLDER
+                                   --trusted FILE
 
 A server runs that in a child process, so that MLflow (seconds and 300 MB to import) stays out of
-its own. MLflow is no root of trust: what it hands out is verified before a byte is parsed.
+its own. MLflow is no root of trust: who let a version serve is read off a signature, and what it
+hands out is verified before a byte is parsed.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models import copies
+from models import copies, statement
 from models.copies import Pointer
+from models.keys import Trusted, trusted
+from models.statement import Statement
 from pricing.errors import InputError, ModelError, SeedrateError
 
 if TYPE_CHECKING:
@@ -65,6 +69,15 @@ class Version:
             said = f"{self.name} version {self.number} must have a tag digest, a SHA-256"
             raise ModelError(f"{said}, however: {digest[:80]!r}")
         return digest
+
+    def signed(self, alias: str) -> str:
+        """Return the signed statement that lets it serve under an alias; empty if there is none."""
+        return str(self.tags.get(signed_tag(alias), ""))
+
+
+def signed_tag(alias: str) -> str:
+    """Return the name of the tag that holds a version's signed statement for an alias."""
+    return f"signed.{alias}"
 
 
 def settle(environ: MutableMapping[str, str]) -> None:
@@ -144,21 +157,103 @@ def fetch(registry: MlflowClient, found: Version, into: Path) -> Path:
         return copies.place(Path(path), into, found.digest)
 
 
-def pull(name: str, alias: str, uri: str, into: Path) -> Path:
+def papers(registry: MlflowClient, run_id: str) -> frozenset[str]:
+    """Return the paths of all files in a run; none if there is no run."""
+    found: set[str] = set()
+    folders = [""] if run_id else []
+    while folders:
+        for file in registry.list_artifacts(run_id, folders.pop()):
+            if file.is_dir:
+                folders.append(file.path)
+            else:
+                found.add(file.path)
+    return frozenset(found)
+
+
+def claim(registry: MlflowClient, name: str, tags: Mapping[str, str]) -> bool:
+    """Make a registered model that only one of many can make; return whether we did.
+
+    A registry compares and sets nothing. But the names of its models are a primary key, on a server
+    as in a local database: of two that make the same name at once, one is told that it is there.
+    """
+    from mlflow import MlflowException
+
+    try:
+        registry.create_registered_model(name, tags=dict(tags))
+    except MlflowException as error:
+        # the second: it was there, and was dropped while MLflow looked at whose it was
+        if error.error_code in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
+            return False
+        raise
+    return True
+
+
+def drop(registry: MlflowClient, name: str) -> None:
+    """Delete a registered model that was made to claim something, if it is still there."""
+    from mlflow import MlflowException
+
+    try:
+        registry.delete_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def tags(registry: MlflowClient, name: str) -> dict[str, str] | None:
+    """Return the tags of a registered model; None if there is none such."""
+    from mlflow import MlflowException
+
+    try:
+        return dict(registry.get_registered_model(name).tags)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def pull(name: str, alias: str, uri: str, into: Path, keys: Trusted) -> Path:
     """Return the champion's verified local copy, `into`/digest, and make it the last good one.
+
+    Args:
+        name: of the registered model.
+        alias: of the version.
+        uri: of the registry.
+        into: folder of local copies.
+        keys: whose signatures are trusted.
 
     Raises:
         InputError: the registry does not answer, or has no such model or alias.
-        ModelError: the files are not what the version's digest says; the last good one stays.
+        ModelError: nobody trusted has signed that the version may serve, or it was signed before
+            the one that serves here, or the files are not what its digest says; the last good one
+            stays.
     """
     with client(uri) as registry:
         found = version(registry, name, alias)
         if found is None:
             expected = f"a registered model with the alias {alias} (python -m training promote)"
             raise InputError.of("SEEDRATE_MODEL", expected, name)
+        signed = found.signed(alias)
+        told = statement.demand(signed, keys, model=name, alias=alias, digest=found.digest)
+        _not_before(told, into, keys)
         folder = fetch(registry, found, into)
-    Pointer(found.digest, found.name, found.number).write(into)
+    Pointer(found.digest, found.name, found.number, signed).write(into)
     return folder
+
+
+def _not_before(told: Statement, into: Path, keys: Trusted) -> None:
+    """Refuse a statement that was made before the one that serves here: somebody repeats it."""
+    last = Pointer.read(into)
+    if last is None:
+        return
+    try:
+        serves = statement.demand(
+            last.signed, keys, model=told.model, alias=told.alias, digest=last.digest
+        )
+    except ModelError:  # the one here may not serve any more
+        return
+    if told.at < serves.at and told.turn < serves.turn:
+        said = f"a version must be signed after the one that serves here ({serves.when})"
+        raise ModelError(f"{said}, however: version {told.version} was signed {told.when}")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -169,9 +264,11 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument("--alias", required=True, help="of the version")
     command.add_argument("--uri", required=True, help="of the MLflow registry")
     command.add_argument("--into", required=True, type=Path, help="folder of local copies")
+    command.add_argument("--trusted", required=True, type=Path, help="file of public keys")
     given = parser.parse_args(arguments)
     try:
-        print(pull(given.name, given.alias, given.uri, given.into))
+        keys = trusted(given.trusted)
+        print(pull(given.name, given.alias, given.uri, given.into, keys))
     except SeedrateError as error:
         print(error, file=sys.stderr)
         return 2

@@ -220,9 +220,20 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
             "policy.asset_class", f"one of {', '.join(AssetClass)}", _shown(given, "asset_class")
         )
     yield from _faults_of_curve(given.get("funding_curve"))
+    yield from _faults_of_capital(given)
     floor, cap = given.get("spread_floor_bps"), given.get("spread_cap_bps")
     if isinstance(floor, int | float) and isinstance(cap, int | float) and cap < floor:
         yield Fault("policy.spread_cap_bps", f"at least spread_floor_bps={floor}", str(cap))
+
+
+def _faults_of_capital(given: Mapping[str, object]) -> Iterator[Fault]:
+    """Yield a hurdle that capital beats where it lies idle: a risk would then lower the price."""
+    hurdle, tax, idle = (given.get(name) for name in ("hurdle_rate", "tax_rate", "capital_return"))
+    if _within(hurdle, 0, 1) and _within(tax, 0, 0.9) and _within(idle, -0.05, 1):
+        least = float(str(idle)) * (1 - float(str(tax)))
+        if float(str(hurdle)) < least:
+            expected = f"at least capital_return (1 - tax_rate)={least:g}"
+            yield Fault("policy.hurdle_rate", expected, str(hurdle))
 
 
 def _faults_of_curve(curve: object) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.keys import TRUSTED
 from pricing.errors import Fault, InputError
 
 OFF = "off"
@@ -30,6 +31,12 @@ SETTINGS = (
     ),
     Setting("SEEDRATE_MODEL", "seedrate", "Name of the registered model."),
     Setting("SEEDRATE_ALIAS", "champion", "Alias of the version to serve."),
+    Setting(
+        "SEEDRATE_TRUSTED_KEYS",
+        "var/keys/trusted.txt",
+        "File of public keys, one a line: only what one of them has signed serves. "
+        "The default lies in the folder that SEEDRATE_VAR names.",
+    ),
     Setting("SEEDRATE_POLICY", "", "Path of a policy TOML file; empty is the embedded example."),
     Setting(
         "SEEDRATE_HOSTS",
@@ -63,6 +70,7 @@ class Settings:
     tracking_uri: str | None  # None: never ask a registry
     model: str
     alias: str
+    trusted_keys: Path
     policy: Path | None
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
@@ -83,12 +91,13 @@ class Settings:
         reader = _Reader(text, [])
         var = Path(text["SEEDRATE_VAR"] or "var").absolute()
         uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
-        policy = text["SEEDRATE_POLICY"]
+        trusted, policy = environ.get("SEEDRATE_TRUSTED_KEYS"), text["SEEDRATE_POLICY"]
         settings = cls(
             var=var,
             tracking_uri=None if uri == OFF else uri,
             model=reader.name("SEEDRATE_MODEL"),
             alias=reader.name("SEEDRATE_ALIAS"),
+            trusted_keys=Path(trusted or var / "keys" / TRUSTED).absolute(),
             policy=Path(policy).absolute() if policy else None,
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from models.keys import SIGNING, SigningKey, create, trusted
 from pricing.errors import InputError, SeedrateError
 from training import say
-from training.settings import Settings
+from training.options import Family
+from training.settings import CHALLENGER, Settings
 from training.split import Labels
 
 if TYPE_CHECKING:
-    from training.promote import Act, Office
+    from training.promote import Act, Desk, Office
 
 HELP = """
 From a file of loans to a model that may serve.
@@ -33,9 +35,11 @@ From a file of loans to a model that may serve.
 
   python -m training fit                     on simulated projects: minutes
 
-  python -m training promote --reason first  gates, then it is champion
+  python -m training promote --reason first  gates, signature, then it is champion
 
-  python -m training status                  versions, and who promoted what
+  python -m training challenge 7 --reason …  a version to serve beside the champion
+
+  python -m training status                  versions, gates, and who promoted what
 
   python -m training rollback --reason "…"   back to the champion before
 
@@ -95,6 +99,12 @@ def fit(
     projects: Annotated[
         int | None, typer.Option(min=1000, help="To simulate, where there is no --data.")
     ] = None,
+    family: Annotated[
+        str,
+        typer.Option(
+            help='Who speaks of default: "boosted" trees, a "network", or "blended" both.'
+        ),
+    ] = "boosted",
     depth: Annotated[
         int | None,
         typer.Option(min=1, max=6, help="Of the trees; 3 or 5, what ranks better, if not given."),
@@ -116,6 +126,9 @@ def fit(
         known = {"snapshot": Labels.AS_KNOWN, "mature": Labels.MATURE}
         if labels not in known:
             raise InputError.of("labels", " or ".join(known), labels)
+        families = [one.value for one in Family]
+        if family not in families:
+            raise InputError.of("family", " or ".join(families), family)
         simulated = data is None
         if data is None:
             if columns != "early_stage":
@@ -132,6 +145,7 @@ def fit(
             labels=known[labels],
             seed=seed,
             quick=quick,
+            family=Family(family),
             depth=depth,
             threads=threads,
         )
@@ -175,10 +189,10 @@ def promote(
     ] = None,
     by: By = None,
 ) -> None:
-    """Make a version the champion, if it passes its gates; every server then serves it.
+    """Make a version the champion, if it passes its gates; servers take it at their next start.
 
-    The gates: files as sealed, golden vectors reproduced, metrics out of time there, better than
-    the linear benchmark by AUC and log loss, no step against a column's direction.
+    Which gates are asked, and their thresholds: training/gates.toml, or the file that
+    SEEDRATE_GATES names. What is decided is signed; servers take it from a key they trust.
 
     For example:
 
@@ -186,9 +200,28 @@ def promote(
 
       python -m training promote 7 --reason "pilot" --override "benchmark ties; risk committee 12/3"
     """
+    act = _act(reason, by)
     with _clear(), _office() as office:
-        champion = office.promote(version, _act(reason, by), override=override, asked=say.gates)
+        desk = _desk(act)
+        champion = office.promote(version, act, desk, override=override, asked=say.gates)
         say.promoted(champion, office.alias)
+
+
+@app.command()
+def challenge(
+    version: Annotated[str, typer.Argument(help='A number, or "latest".', metavar="VERSION")],
+    reason: Reason,
+    by: By = None,
+) -> None:
+    """Make a version the challenger: for a server that is set to serve that alias, beside yours.
+
+    Only the final gates are asked: files as sealed, golden vectors, explanations that add up.
+
+    For example:  python -m training challenge 7 --reason "shadow run of the third quarter"
+    """
+    act = _act(reason, by)
+    with _clear(), _office() as office:
+        say.promoted(office.challenge(version, act, _desk(act), asked=say.gates), CHALLENGER)
 
 
 @app.command()
@@ -197,16 +230,29 @@ def rollback(reason: Reason, by: By = None) -> None:
 
     For example:  python -m training rollback --reason "prices of sector 5 look wrong"
     """
+    act = _act(reason, by)
     with _clear(), _office() as office:
-        back, gone = office.rollback(_act(reason, by))
+        back, gone = office.rollback(act, _desk(act))
         say.rolled_back(back, gone, office.alias)
 
 
 @app.command()
 def status() -> None:
-    """Show the versions: their figures, which one serves, who promoted it and why."""
+    """Show the versions: their figures, which one serves, who promoted it, why, and its gates."""
     with _clear(), _office() as office:
-        say.status(office)
+        file = Settings.read(os.environ).trusted_keys
+        say.status(office, trusted(file) if file.exists() else {})
+
+
+@app.command()
+def keys(by: By = None) -> None:
+    """Make a pair of keys that signs promotions: the private half below var, for you alone.
+
+    Copy the public line to the file that SEEDRATE_TRUSTED_KEYS names on every server.
+    """
+    with _clear():
+        folder = Settings.read(os.environ).keys
+        say.key(create(folder, _who(by)), folder)
 
 
 @contextmanager
@@ -231,17 +277,37 @@ def _office() -> Iterator[Office]:
     with registry.client(settings.uri) as client:
         from training.promote import Office
 
-        yield Office(client, settings.model, settings.alias, settings.copies)
+        yield Office(client, settings.model, settings.alias, settings.copies, _now)
+
+
+def _desk(act: Act) -> Desk:
+    """Return the rules and the key of the settings; a local key is made where none is named."""
+    from training import rules
+    from training.promote import Desk
+
+    settings = Settings.read(os.environ)
+    file = settings.signing_key or settings.keys / SIGNING
+    if settings.signing_key is None and not file.exists():
+        say.key(create(settings.keys, act.who), settings.keys)
+    key = SigningKey.read(file)
+    return Desk(rules.load(settings.gates), key, trusted(settings.trusted_keys))
 
 
 def _act(reason: str, by: str | None) -> Act:
     from training.promote import Act
 
+    return Act(_who(by), _now(), reason)
+
+
+def _who(by: str | None) -> str:
     try:
-        who = by or getpass.getuser()
+        return by or getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
-        who = "unknown"
-    return Act(who, datetime.now(UTC), reason)
+        return "unknown"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _simulate(path: Path, projects: int, seed: int) -> None:

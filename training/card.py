@@ -9,6 +9,7 @@ from typing import Any
 import lightgbm
 
 from features.book import DEFAULTED, EXITED, Book
+from training.network import Lesson
 from training.options import Options
 from training.overlay import Level
 from training.severity import Severity
@@ -19,7 +20,7 @@ from training.stopping import Stopping
 def card(
     parts: Split,
     options: Options,
-    sizes: Mapping[str, Stopping | None],
+    sizes: Mapping[str, Stopping | Lesson | None],
     loss: Severity,
     level: Level,
     background_rows: int,
@@ -29,7 +30,7 @@ def card(
     Args:
         parts: the two books.
         options: of the fit.
-        sizes: of each cause's trees, and how they were found.
+        sizes: of each cause's trees and of the lessons of networks, and how they were found.
         loss: the LGD model.
         level: the overlay.
         background_rows: projects that a price is compared with.
@@ -37,7 +38,7 @@ def card(
     column_set = parts.train.column_set
     return {
         "name": options.name,
-        "family": "boosted hazard",
+        "family": options.family.value,
         "column_set": {"name": column_set.name, "version": column_set.version},
         "data": {"digest": parts.train.digest},
         "split": {

@@ -16,6 +16,8 @@ Source: the logistic-normal random-effects model, Williams (1982), Applied Stati
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,9 +28,7 @@ from scipy.special import betainc, expit, logit, logsumexp, ndtr, xlog1py, xlogy
 
 from features.book import DEFAULTED, Book
 from models.interval import HORIZON_MONTHS, LEVEL
-from models.leaves import Bag
 from pricing.survival import DEFAULT, incidence
-from training import boost
 from training.evaluate import Foretold
 from training.fit import Fitted
 from training.metrics import LEAST
@@ -92,24 +92,26 @@ class Cohorts:
     sd_bag: Floats
 
     @classmethod
-    def of(cls, pd: Floats, by_member: Floats, fell: Bools, weight: Floats, month: Ints) -> Cohorts:
+    def of(
+        cls, pd: Floats, kinds: Sequence[Floats], fell: Bools, weight: Floats, month: Ints
+    ) -> Cohorts:
         """Gather projects of which is known whether they defaulted.
 
         Args:
             pd: (n,) foretold.
-            by_member: (members, n) foretold by each member of the bag alone.
+            kinds: of members, trees or networks, each (members, n) foretold by each alone.
             fell: (n,) whether they did.
             weight: (n,), >= 0.
             month: (n,) of origination.
         """
-        z, each = (logit(np.clip(p, LEAST, 1 - LEAST)) for p in (pd, by_member))
+        z, *each = (logit(np.clip(p, LEAST, 1 - LEAST)) for p in (pd, *kinds))
         groups = _groups(pd, weight, month)
         return cls(
             np.array([month[at[0]] // 3 for at in groups], np.int64),
             np.array([_effective(weight[at]) for at in groups]),
             np.array([_effective(weight[at]) * _mean(fell[at], weight[at]) for at in groups]),
             np.array([_moved(z[at], weight[at]) for at in groups]).reshape(-1, len(SHIFTS)),
-            np.array([_apart(z[at], each[:, at], weight[at]) for at in groups]),
+            np.array([_apart(z[at], [p[:, at] for p in each], weight[at]) for at in groups]),
         )
 
     def __len__(self) -> int:
@@ -194,25 +196,23 @@ def judge(fitted: Fitted, margins: Floats, *, threads: int = 1) -> OutOfTime:
     """Measure how far the cohorts of a fit strayed in its test window.
 
     Args:
-        fitted: with its split and its bag.
+        fitted: with its split and its members.
         margins: (n, 3, K) of the test projects, with the overlay.
         threads: of LightGBM.
     """
-    test, bag = fitted.split.test, fitted.bags["default"]
-    x = fitted.encoder.matrix(test.frame)
-    alone = [Bag((text,), bag.baseline) for text in bag.boosters]
-    by_member = np.array([boost.margins(one, x, threads=threads) for one in alone])
-    return measure(gather(margins, by_member, test))
+    test = fitted.split.test
+    kinds = fitted.causes.members(fitted.encoder.matrix(test.frame), threads=threads)
+    return measure(gather(margins, kinds, test))
 
 
 def gather(
-    margins: Floats, by_member: Floats, book: Book, *, horizon_months: int = HORIZON_MONTHS
+    margins: Floats, kinds: Sequence[Floats], book: Book, *, horizon_months: int = HORIZON_MONTHS
 ) -> Cohorts:
     """Return the cohorts of a book: its projects whose fate at the horizon is known.
 
     Args:
         margins: (n, 3, K) with the overlay.
-        by_member: (members, n, K) log-hazards of default of each member, without it.
+        kinds: of members, each (members, n, K) log-hazards of default, without it.
         book: the same projects, with all outcomes known.
         horizon_months: by which they defaulted.
     """
@@ -220,16 +220,21 @@ def gather(
     seen = foretold.followed(horizon_months)
     until = np.minimum(horizon_months, foretold.term_months).astype(np.int64)[seen]
     edges = book.column_set.age_edges_months
-    level = margins[:, DEFAULT] - by_member.mean(axis=0)  # (n, K) the overlay
-    each = []
-    for member in by_member:
-        alone = margins[seen].copy()
-        alone[:, DEFAULT] = (member + level)[seen]
-        each.append(_by(incidence(alone, edges, min(horizon_months, edges[-1])), until))
+    last = min(horizon_months, edges[-1])
+
+    def alone(member: Floats, level: Floats) -> Floats:
+        moved = margins[seen].copy()
+        moved[:, DEFAULT] = (member + level)[seen]
+        return _by(incidence(moved, edges, last), until)
+
+    by_kind = []
+    for members in kinds:
+        level = margins[:, DEFAULT] - members.mean(axis=0)  # (n, K) the overlay
+        by_kind.append(np.array([alone(member, level) for member in members]))
     fell = (book.event == DEFAULTED) & (book.age_months <= horizon_months)
     return Cohorts.of(
         _by(foretold.pd[seen], until),
-        np.array(each),
+        by_kind,
         fell[seen],
         book.weight[seen],
         book.originated[seen],
@@ -264,12 +269,11 @@ def _moved(z: Floats, weight: Floats) -> Floats:
     return np.asarray(weight @ expit(z[:, None] + SHIFTS) / weight.sum(), np.float64)
 
 
-def _apart(z: Floats, each: Floats, weight: Floats) -> float:
-    """Return the members' standard deviation on the logit of a cohort: (n,), (members, n)."""
-    if len(each) < 2:
-        return 0.0
+def _apart(z: Floats, kinds: Sequence[Floats], weight: Floats) -> float:
+    """Return the members' standard deviation on the logit of a cohort: (n,), each (members, n)."""
     moves = weight * expit(z) * expit(-z)  # how much of the cohort's share a project's logit moves
-    return float(np.std((each - z) @ moves / moves.sum(), ddof=1))
+    apart = [np.std((p - z) @ moves / moves.sum(), ddof=1) for p in kinds if len(p) > 1]
+    return math.hypot(*apart)
 
 
 def _chances(sd_bag: Floats, tau: float) -> Floats:

@@ -14,13 +14,17 @@ from features.book import Book
 from features.column import ColumnSet
 from features.encode import Encoder
 from models import artifact
+from models.additive import Network
 from models.leaves import Bag
 from pricing.errors import InputError
-from pricing.survival import DEFAULT, EXIT, LGD, incidence
+from pricing.survival import DEFAULT, incidence
 from training import boost, overlay, severity, split, stopping
 from training.blanks import Blanks
 from training.card import card
+from training.causes import Causes
+from training.network import Lesson, fit_network
 from training.options import Options
+from training.pairs import strongest
 from training.periods import Floats, Periods
 from training.split import Labels, Split
 from training.trees import Trees
@@ -30,7 +34,6 @@ Progress = Callable[[str, int, int], None]  # what was done, steps done, steps i
 OTHER_STEPS = 7  # besides the members of default: see the calls of `told`
 ENOUGH_DEFAULTS = 30
 ENOUGH_EXITS = 100  # below, one constant hazard
-ROWS = {"default": DEFAULT, "exit": EXIT, "lgd": LGD}
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,7 @@ class Fitted:
         card: what is known of the fit, as JSON holds it.
         column_set: what the model may know.
         encoder: fitted on the training projects.
-        bags: by cause.
-        constants: the margin of a cause without a bag.
+        causes: what speaks of each.
         overlay: (3, K).
         background: (m, columns) encoded as a quote would be.
         background_weight: (m,).
@@ -52,8 +54,7 @@ class Fitted:
     card: Mapping[str, Any]
     column_set: ColumnSet
     encoder: Encoder
-    bags: Mapping[str, Bag]
-    constants: Mapping[str, float]
+    causes: Causes
     overlay: Floats
     background: Floats
     background_weight: Floats
@@ -61,7 +62,7 @@ class Fitted:
 
     def margins(self, x: Floats, *, threads: int = 1) -> Floats:
         """Return the margins with the overlay, by LightGBM itself: (n, columns) -> (n, 3, K)."""
-        return stack(self.bags, self.constants, x, self.column_set, threads=threads) + self.overlay
+        return self.causes.margins(x, threads=threads) + self.overlay
 
     def write(self, folder: Path) -> str:
         """Write the model and return its digest."""
@@ -70,8 +71,9 @@ class Fitted:
             card=self.card,
             column_set=self.column_set,
             encoder=self.encoder,
-            bags=self.bags,
-            constants=self.constants,
+            bags=self.causes.bags,
+            constants=self.causes.constants,
+            network=self.causes.network,
             overlay=self.overlay,
             background=self.background,
             background_weight=self.background_weight,
@@ -94,33 +96,38 @@ def fit(
         InputError: the book has too few defaults, or no projects on a side of the split.
     """
     options = options or Options()
-    told = _Steps(progress, OTHER_STEPS + options.default.members)
+    networks = options.network.members if options.family.trees < 1 else 0
+    told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
     parts = split.by_time(book, labels=options.labels)
     train = _weighed(parts.train)
     told("split by time")
     encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)
     told("encoded")
     learner = _Learner(train, x, options, told)
-    size, default = learner.default()
-    bags, constants, exits = learner.exit(default)
+    size, trees = learner.default()
+    spoken, lesson = learner.network(trees)
+    bags, constants, exits = learner.exit()
     loss = learner.severity()
     if loss.bag is None:
         constants["lgd"] = loss.constant
     else:
         bags["lgd"] = loss.bag
     told("loss given default")
-    level = _level(train, x, default, parts, options)
+    share = options.family.trees
+    if share:
+        bags["default"] = replace(trees, share=share)
+    causes = Causes(len(trees.baseline), bags, constants, spoken)
+    level = _level(train, x, causes, parts, options)
     told("level of the cycle")
     plain = encoder.matrix(train.frame)
-    chosen = background(bags, constants, plain, train.column_set, options)
+    chosen = background(causes, plain, train.column_set, options)
     told("comparison chosen")
-    sizes = {"default": size, "exit": exits}
+    sizes = {"default": size, "exit": exits, "network": lesson}
     return Fitted(
         card=card(parts, options, sizes, loss, level, len(chosen)),
         column_set=train.column_set,
         encoder=encoder,
-        bags=bags,
-        constants=constants,
+        causes=causes,
         overlay=level.overlay(len(train.column_set.age_edges_months) - 1),
         background=plain[chosen],
         background_weight=train.weight[chosen],
@@ -128,45 +135,22 @@ def fit(
     )
 
 
-def stack(
-    bags: Mapping[str, Bag],
-    constants: Mapping[str, float],
-    x: Floats,
-    column_set: ColumnSet,
-    *,
-    threads: int,
-) -> Floats:
-    """Return the margins of all causes, without an overlay: (n, columns) -> (n, 3, K)."""
-    out = np.empty((len(x), len(ROWS), len(column_set.age_edges_months) - 1))
-    for cause, row in ROWS.items():
-        if cause in bags:
-            out[:, row] = boost.margins(bags[cause], x, threads=threads)
-        else:
-            out[:, row] = constants.get(cause, -np.inf)
-    return out
-
-
 def background(
-    bags: Mapping[str, Bag],
-    constants: Mapping[str, float],
-    x: Floats,
-    column_set: ColumnSet,
-    options: Options,
+    causes: Causes, x: Floats, column_set: ColumnSet, options: Options
 ) -> NDArray[np.int64]:
     """Return which training projects a price is compared with: a seeded sample of the quotable.
 
     Rows keep their weights, so that the comparison is with the population and not with the file.
 
     Args:
-        bags: by cause.
-        constants: the margin of a cause without a bag.
+        causes: what speaks of each.
         x: (n, columns) the training projects, encoded as quotes would be.
         column_set: theirs.
         options: how many, and how risky at most.
     """
     dice = np.random.default_rng([options.seed, 3])
     drawn = dice.permutation(len(x))[: 2 * options.background]  # so many can be unquotable
-    margins = stack(bags, constants, x[drawn], column_set, threads=options.threads)
+    margins = causes.margins(x[drawn], threads=options.threads)
     months = min(36, column_set.age_edges_months[-1])
     pd = incidence(margins, column_set.age_edges_months, months)[:, months]
     quotable = drawn[pd <= options.riskiest_background]
@@ -219,10 +203,28 @@ class _Learner:
         bag = self._grow(periods, self.options.default, size, self.signs, salt=0)
         return size, bag
 
-    def exit(
-        self, default: Bag
-    ) -> tuple[dict[str, Bag], dict[str, float], stopping.Stopping | None]:
-        bags, constants = {"default": default}, dict[str, float]()
+    def network(self, trees: Bag) -> tuple[Network | None, Lesson | None]:
+        """Return the part of default that the family leaves to a network, taught beside trees."""
+        share = 1.0 - self.options.family.trees
+        if not share:
+            return None, None
+        edges = self.train.column_set.age_edges_months
+        columns, shape = len(self.signs), self.options.network
+        made, lesson = fit_network(
+            Periods.of(self.x, self.train, cause="default"),
+            np.array(edges),
+            signs=self.signs,
+            pairs=strongest(trees, columns=columns, buckets=len(edges) - 1, most=shape.pairs),
+            teacher=lambda x: boost.margins(trees, x, threads=self.options.threads),
+            shape=shape,
+            blanks=self.blanks,
+            seed=self.options.seed + 3,
+            told=lambda member: self.told(f"network: member {member + 1}"),
+        )
+        return made.scaled(share), lesson
+
+    def exit(self) -> tuple[dict[str, Bag], dict[str, float], stopping.Stopping | None]:
+        bags, constants = dict[str, Bag](), dict[str, float]()
         periods = Periods.of(boost.blind(self.x, self.signs), self.train, cause="exit")
         exits = periods.weight @ periods.events.sum(axis=1)
         size = None
@@ -284,7 +286,7 @@ def _weighed(train: Book) -> Book:
     return replace(train, weight=train.weight / train.weight.mean())
 
 
-def _level(train: Book, x: Floats, default: Bag, parts: Split, options: Options) -> overlay.Level:
+def _level(train: Book, x: Floats, causes: Causes, parts: Split, options: Options) -> overlay.Level:
     """Level by what was known at the snapshot; mature labels have seen beyond it and get none."""
     if options.labels is Labels.MATURE:
         return overlay.NO_LEVEL
@@ -292,7 +294,7 @@ def _level(train: Book, x: Floats, default: Bag, parts: Split, options: Options)
     alive = train.originated + train.age_months > to_month - options.level_months
     return overlay.fit_level(
         train.take(alive),
-        boost.margins(default, x[alive], threads=options.threads),
+        causes.margins(x[alive], threads=options.threads)[:, DEFAULT],
         to_month=to_month,
         months=options.level_months,
         prior_events=options.level_prior,

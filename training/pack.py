@@ -22,7 +22,7 @@ from training.evaluate import Measure
 from training.fit import Fitted
 from training.paper import Paper
 from training.split import name_of
-from training.study import Study, study
+from training.study import Study, against, study
 from training.track import Data, Entry, Figure
 from training.validation import report
 from training.validation.evidence import Evidence
@@ -45,12 +45,14 @@ class Source:
         simulated: whether its projects exist.
         commit: of the code, or "unknown".
         policy: the text of the policy's TOML file, for golden vectors and drawn prices.
+        champion: the model that serves now; None if there is none.
     """
 
     data: Path
     simulated: bool
     commit: str
     policy: bytes
+    champion: HazardModel | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def pack(
     folder, papers = into / registry.FOLDER, into / "papers"
     strayed = cohorts.judge(fitted, judged.ours)
     card = {**fitted.card, **_evidence(fitted, judged, source), "interval": strayed.card}
+    card["champion"] = _champion(source, judged, resamples)
     replace(fitted, card=card).write(folder)
     _tables(judged, folder, papers)
     model = artifact.read(folder, artifact.seal(folder))
@@ -183,6 +186,14 @@ def _evidence(fitted: Fitted, judged: Study, source: Source) -> dict[str, Any]:
             "gains": overall(judged.scorecard.gains),
         },
     }
+
+
+def _champion(source: Source, judged: Study, resamples: int) -> dict[str, Any] | None:
+    """Return what the card should say of the champion of its day; None if there was none."""
+    if source.champion is None:
+        return None
+    gains = against(source.champion, judged, resamples=resamples)
+    return {"digest": source.champion.digest, "gains": overall(gains)}
 
 
 def _tables(judged: Study, folder: Path, papers: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from models import statement
+from models.keys import SIGNING, TRUSTED, SigningKey, Trusted
+from pricing.errors import ModelError
+from training.settings import CHALLENGER
 
 if TYPE_CHECKING:
     from models.registry import Version
@@ -24,6 +31,7 @@ NAMES = {
     "observed_over_expected": "observed/exp.",
     "calibration_slope": "slope",
 }
+STORY = {"promoted": "promoted", "challenged": "challenged", "rolled_back": "rolled back"}
 
 
 def progress() -> Progress:
@@ -62,9 +70,9 @@ def figures(
     Console().print(table)
 
 
-def gates(answers: Sequence[Gate]) -> None:
+def gates(answers: Sequence[Gate], title: str = "gates") -> None:
     """Print every gate with its figure."""
-    table = _table("gates", "", "gate", "figure", "needed")
+    table = _table(title, "", "gate", "figure", "needed")
     for gate in answers:
         verdict = "[green]passed[/]" if gate.passed else "[red]failed[/]"
         table.add_row(verdict, gate.name, gate.figure, gate.needed)
@@ -78,10 +86,25 @@ def registered(version: Version) -> None:
     console.print('next: python -m training promote --reason "..."', markup=False)
 
 
+def unmet(version: Version, error: Exception) -> None:
+    """Say that the new model cannot be judged beside the champion, and why."""
+    console = Console(stderr=True, soft_wrap=True)
+    said = f"not judged beside version {version.number}, the champion: {error}"
+    console.print(said, style="yellow", markup=False, highlight=False)
+
+
+def key(made: SigningKey, folder: Path) -> None:
+    """Say which pair was made, and where its public half belongs."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"made a local signing key, {made.fingerprint}: {folder / SIGNING}")
+    console.print(f"servers trust it by this line of {folder / TRUSTED}:")
+    console.print(f"  {made.line}", markup=False)
+
+
 def promoted(version: Version, alias: str) -> None:
     """Say which version serves."""
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{version.name} version {version.number} is {alias}: {version.digest}")
+    console.print(f"{version.name} version {version.number} is {alias}, signed: {version.digest}")
 
 
 def rolled_back(back: Version, gone: Version, alias: str) -> None:
@@ -90,28 +113,59 @@ def rolled_back(back: Version, gone: Version, alias: str) -> None:
     console.print(f"{back.name} version {back.number} is {alias} again, not version {gone.number}")
 
 
-def status(office: Office) -> None:
-    """Print the versions, newest first."""
-    table = _table(f"{office.name}: versions", "", "model", "AUC 36 m", "story")
-    for version, auc, serves in office.versions():
+def status(office: Office, trusted: Trusted) -> None:
+    """Print the versions, newest first, and how the champion passed its gates."""
+    seats = {alias: office.seat(alias).state().number for alias in (office.alias, CHALLENGER)}
+    table = _table(f"{office.name}: versions", "", "seat", "model", "AUC 36 m", "story")
+    for version, auc in office.versions():
         tags = version.tags
         digest = tags.get("digest", "")[:8]
         model = f"{tags.get('column_set', '')}, labels {tags.get('labels', '')}\n{digest}"
         figure = "" if auc is None else f"{auc:.4f}"
-        table.add_row(version.number, model, figure, _story(tags, office.alias, serves=serves))
+        held = [alias for alias, number in seats.items() if number == version.number]
+        story = _story(version, held, trusted)
+        table.add_row(version.number, "\n".join(held), model, figure, story)
     Console().print(table)
+    if (champion := seats[office.alias]) is not None:
+        _passed(office.find(champion), office.alias)
 
 
-def _story(tags: Mapping[str, str], alias: str, *, serves: bool) -> str:
-    """Return what was done to a version: when, by whom and why."""
-    lines = [f"[green]{alias}[/]"] if serves else []
-    for verb, told in (("promoted", "promoted"), ("rolled_back", "rolled back")):
+def _story(version: Version, held: Sequence[str], trusted: Trusted) -> str:
+    """Return what was done to a version: when, by whom and why; and whose word lets it serve."""
+    tags, lines = version.tags, []
+    signed = [line for alias in held for line in _word(version, alias, trusted)]
+    for verb, told in STORY.items():
         if f"{verb}_at" in tags:
             day, who = tags[f"{verb}_at"][:16].replace("T", " "), tags.get(f"{verb}_by", "")
-            lines.append(escape(f"{told} {day} by {who}: {tags.get(f'{verb}_why', '')}"))
-    if "override" in tags:
-        lines.append(escape(f"in spite of failed gates: {tags['override']}"))
-    return "\n".join(lines)
+            line = escape(f"{told} {day} by {who}: {tags.get(f'{verb}_why', '')}")
+            lines += [line] if not any(line in word for word in signed) else []
+    return "\n".join([*lines, *signed])
+
+
+def _word(version: Version, alias: str, trusted: Trusted) -> list[str]:
+    """Return what the signed statement of a seat says, or why no server takes it."""
+    name, digest = version.name, version.digest
+    try:
+        signed = version.signed(alias)
+        told = statement.demand(signed, trusted, model=name, alias=alias, digest=digest)
+    except ModelError as error:
+        return [f"[red]{escape(f'no server takes it as {alias}: {error}')}[/]"]
+    what = f"{told.act} {told.when[:16].replace('T', ' ')} by {told.who}: {told.why}"
+    lines = [f"{escape(what)} [green](signed, turn {told.turn}, gates file {told.gates[:8]})[/]"]
+    if told.override is not None:
+        lines.append(escape(f"in spite of failed gates: {told.override}"))
+        lines += [escape(f"  {failed}") for failed in told.failed]
+    return lines
+
+
+def _passed(version: Version, alias: str) -> None:
+    """Print the gates of a version's last promotion, as its tags tell them."""
+    from training.gates import Gate  # it prices, and so takes a second to import
+
+    if "gates" in version.tags:
+        Console().print()
+        answers = [Gate(**answer) for answer in json.loads(version.tags["gates"])]
+        gates(answers, f"gates of version {version.number}, the {alias}, when it was promoted")
 
 
 def _table(title: str, *columns: str) -> Table:

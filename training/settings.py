@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.keys import TRUSTED
 from pricing.errors import InputError
+
+CHALLENGER = "challenger"  # the alias of a version that serves beside the champion
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,9 @@ class Settings:
         model: name of the registered model.
         alias: of the version that serves.
         policy: TOML file of the policy that prices are shown under; None is the embedded one.
+        gates: TOML file of what a version must show; None is the embedded one.
+        signing_key: file of the private key that signs; None is the local one, made if absent.
+        trusted_keys: file of the public keys that servers trust.
     """
 
     var: Path
@@ -28,6 +34,9 @@ class Settings:
     model: str
     alias: str
     policy: Path | None
+    gates: Path | None
+    signing_key: Path | None
+    trusted_keys: Path
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -43,15 +52,22 @@ class Settings:
         uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
         if uri == "off":
             raise InputError.of("SEEDRATE_TRACKING_URI", "an MLflow server or database", uri)
-        policy = environ.get("SEEDRATE_POLICY")
         return cls(
             var=var,
             uri=uri,
             artifacts=var / "artifacts" if uri.startswith("sqlite:") else None,
             model=environ.get("SEEDRATE_MODEL") or "seedrate",
             alias=environ.get("SEEDRATE_ALIAS") or "champion",
-            policy=Path(policy) if policy else None,
+            policy=_file(environ, "SEEDRATE_POLICY"),
+            gates=_file(environ, "SEEDRATE_GATES"),
+            signing_key=_file(environ, "SEEDRATE_SIGNING_KEY"),
+            trusted_keys=_file(environ, "SEEDRATE_TRUSTED_KEYS") or var / "keys" / TRUSTED,
         )
+
+    @property
+    def keys(self) -> Path:
+        """Return the folder of the local keys."""
+        return self.var / "keys"
 
     @property
     def copies(self) -> Path:
@@ -62,3 +78,8 @@ class Settings:
     def simulated(self) -> Path:
         """Return the file of the embedded data."""
         return self.var / "data" / "early_stage.parquet"
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    path = environ.get(name)
+    return Path(path).absolute() if path else None

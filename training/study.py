@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.book import Book
+from features.column import ColumnSet, Kind
 from features.encode import Encoder
+from models.hazard import HazardModel
 from pricing.survival import DEFAULT
 from training import overlay
 from training.evaluate import Measure, compare, evaluate
@@ -71,6 +73,27 @@ def study(fitted: Fitted, *, resamples: int, told: Callable[[str], None]) -> Stu
     rival = challenge(train, seen, test, x, ours, resamples=resamples)
     told("scorecard fitted and judged")
     return Study(test, ours, linear, measures, benchmark, gains, rival, x, seen)
+
+
+def against(champion: HazardModel, judged: Study, *, resamples: int) -> tuple[Measure, ...]:
+    """Return a fit's figures less the champion's, paired by project of the fit's test window.
+
+    There are none where the champion reads other columns, or other ages.
+
+    Args:
+        champion: the model that serves now.
+        judged: the fit.
+        resamples: of the bootstrap.
+    """
+    ours, theirs = judged.test.column_set, champion.column_set
+    if _read(ours) != _read(theirs) or ours.age_edges_months != theirs.age_edges_months:
+        return ()
+    margins = champion.margins(champion.encoder.matrix(judged.test.frame))
+    return compare(judged.ours, margins, judged.test, resamples=resamples)
+
+
+def _read(columns: ColumnSet) -> list[tuple[str, Kind]]:
+    return [(column.name, column.kind) for column in columns.columns]
 
 
 def _learnt(fitted: Fitted) -> tuple[Book, Floats]:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,13 +16,16 @@ from models import artifact, registry
 from models.hazard import HazardModel
 from models.registry import Version
 from pricing import policy
-from pricing.errors import InputError
+from pricing.errors import InputError, ModelError
 from training import say, split
 from training.evaluate import Measure, evaluate
 from training.fit import Fitted, fit
-from training.options import Options
+from training.options import Family, Options
 from training.settings import Settings
 from training.split import Labels
+
+if TYPE_CHECKING:
+    from models.registry import MlflowClient
 
 RESAMPLES, FEW_RESAMPLES = 200, 50
 ROOT = Path(__file__).parent.parent
@@ -37,12 +41,19 @@ class Order:
     labels: Labels
     seed: int
     quick: bool
+    family: Family
     depth: int | None  # of the trees of default; None lets the fit choose
     threads: int
 
     def options(self, name: str) -> Options:
         """Return the options of the fit."""
-        chosen = Options(name=name, seed=self.seed, threads=self.threads, labels=self.labels)
+        chosen = Options(
+            name=name,
+            seed=self.seed,
+            threads=self.threads,
+            labels=self.labels,
+            family=self.family,
+        )
         if self.depth is not None:
             deep = replace(chosen.default, depth=self.depth)
             chosen = replace(chosen, default=deep, depths=(self.depth,))
@@ -54,6 +65,7 @@ class Order:
             depths=(self.depth or 4,),
             exit=replace(chosen.exit, members=1, rounds=30),
             lgd=replace(chosen.lgd, members=1, rounds=20),
+            network=replace(chosen.network, members=2, pairs=20, epochs=8),
             background=2000,
         )
 
@@ -78,6 +90,7 @@ def make(order: Order, settings: Settings, folder: Path) -> Version:
             simulated=order.simulated,
             commit=commit(),
             policy=policy.text(settings.policy, currency=column_set.currency),
+            champion=_champion(client, settings),
         )
         fitted = _fit(book, order.options(settings.model))
         with _Bar("judging and drawing", pack.STEPS) as told:
@@ -173,6 +186,19 @@ def _fit(book: Book, options: Options) -> Fitted:
                 task, description=f"fitting: {what}", completed=done, total=steps
             ),
         )
+
+
+def _champion(client: MlflowClient, settings: Settings) -> HazardModel | None:
+    """Return the model that serves now, to be met by the new one; None if there is none."""
+    found = registry.version(client, settings.model, settings.alias)
+    if found is None:
+        return None
+    try:
+        folder = registry.fetch(client, found, settings.copies)
+        return artifact.read(folder, found.digest)
+    except ModelError as error:
+        say.unmet(found, error)
+        return None
 
 
 class _Bar:

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 
 LOSS_IN_FAILURE = 1.0  # a share ranks last: nothing is left for it
 LONGEST_HORIZON = 600  # months
+MOST_TIMES = 10_000  # the investment, of what the stake may bring or a stage cost
 
 ABOVE_ZERO = ("a number above 0", math.ulp(0.0), math.inf)
 NOT_NEGATIVE = ("a number of at least 0", 0.0, math.inf)
@@ -296,6 +297,7 @@ def _faults(terms: Equity) -> Iterator[Fault]:
         expected = f"a whole number of months, 1 to {LONGEST_HORIZON}"
         yield Fault("instrument.horizon_months", expected, repr(horizon))
     yield from _faults_of_stages(terms)
+    yield from _faults_of_size(terms)
     if terms.scenarios is not None:
         for name, allowed in NUMBERS_OF_SCENARIOS.items():
             given = getattr(terms.scenarios, name)
@@ -318,6 +320,18 @@ def _faults_of_stages(terms: Equity) -> Iterator[Fault]:
     if _is_whole(terms.horizon_months) and last > terms.horizon_months:
         expected = f"at least {last}, the month of the last stage"
         yield Fault("instrument.horizon_months", expected, str(terms.horizon_months))
+
+
+def _faults_of_size(terms: Equity) -> Iterator[Fault]:
+    """Yield amounts so large that their value in bp of the investment would have no digits."""
+    if not (terms.amount > 0 and 0 < terms.ownership <= 1):
+        return
+    most = MOST_TIMES * terms.amount / terms.ownership
+    amounts = {f"stages[{i}].cost": stage.cost for i, stage in enumerate(terms.stages)}
+    for name, given in {"exit_value": terms.exit_value, **amounts}.items():
+        if given > most:
+            expected = f"at most {most:.6g}, {MOST_TIMES:,} times what the investment buys"
+            yield Fault(f"instrument.{name}", expected, repr(given))
 
 
 def _fault(name: str, given: object, expected: str, low: float, high: float) -> Iterator[Fault]:

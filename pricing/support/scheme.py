@@ -155,8 +155,9 @@ def check(scheme: Scheme, *, tier: str | None, amount: float) -> None:
         amount: of the loan, in currency.
     """
     faults: list[Fault] = []
-    if scheme.tiers and tier not in scheme.tiers:
-        expected = f"one of {', '.join(scheme.tiers)} under {scheme.name}"
+    if tier not in (scheme.tiers or (None,)):
+        known = f"one of {', '.join(scheme.tiers)}" if scheme.tiers else "left out"
+        expected = f"{known} under {scheme.name}"
         faults.append(Fault("instrument.tier", expected, "missing" if tier is None else tier))
     if not 0 < amount <= scheme.cap:
         expected = f"above 0 and at most {scheme.cap:.15g}, the cap a firm of {scheme.name}"

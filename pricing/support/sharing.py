@@ -127,13 +127,15 @@ def relief(
 
         capital after = (1-g) capital + g min(capital, scale RW/12.5)
 
-    A cover that is not recognised, with no risk weight in the scheme, saves no capital.
+    Of a cover that is capped only the part counts that the capped are expected to pay. One that is
+    not recognised, with no risk weight in the scheme, saves no capital.
 
     Args:
         scheme: a scheme that knows the tier.
         expected_loss_bps: of the loan without the scheme.
         capital_bps: cost of the loan's capital without the scheme.
-        capital_scale_bps: cost of a capital requirement of 1, `Policy.capital_scale_bps`.
+        capital_scale_bps: cost of a capital requirement of 1 on all that the capital is held for:
+            `Policy.capital_scale_bps`, times what a line may draw for every unit drawn.
         lgd: loss given default, in (0, 1].
         tier: of the borrower.
         amount: of the loan in currency; the fee depends on it.
@@ -146,11 +148,12 @@ def relief(
         scheme, expected_loss_bps=expected_loss_bps, lgd=lgd, tier=tier, pool_relief=pool_relief
     )
     covered = scheme.covered(tier)
+    recognised = covered * pool_relief
     weight = scheme.covered_risk_weight
     covered_bps = math.inf if weight is None else capital_scale_bps * weight / 12.5
     return Relief(
         expected_loss_bps=math.fsum(leg.amount for leg in legs if leg.role != BANK),
-        capital_bps=covered * (capital_bps - min(capital_bps, covered_bps)),
+        capital_bps=recognised * (capital_bps - min(capital_bps, covered_bps)),
         fee_bps=covered * scheme.fee.at(covered * amount),
     )
 

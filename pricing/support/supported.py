@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing import kernels
 from pricing.basis_points import largest_remainder, text
 from pricing.credit import Credit
 from pricing.errors import InputError
@@ -107,8 +108,8 @@ class Supported(Around):
         relief = sharing.relief(
             scheme,
             expected_loss_bps=bps["expected_loss"],
-            capital_bps=bps["capital"],
-            capital_scale_bps=self.policy.capital_scale_bps,
+            capital_bps=bps.get("capital", 0.0),  # no line where capital costs nothing
+            capital_scale_bps=float(self.credit.legs.numbers[kernels.SCALE]),
             lgd=lgd,
             tier=self.tier,
             amount=self.terms.amount,

@@ -29,7 +29,7 @@ Z_90 = 1.6448536269514722  # the normal's 95 % quantile, from tables
 
 def tables(*bags: Bag) -> Tables:
     rows = [*bags, *[None] * (len(CAUSES) - len(bags))]
-    laid = boxes(rows, columns=COLUMNS, absent=[0.0, -4.5, 0.0])
+    laid = boxes(rows, columns=COLUMNS, buckets=BUCKETS, absent=[0.0, -4.5, 0.0])
     return Tables.build(laid, projects(40, COLUMNS, seed=5), np.ones(40))
 
 
@@ -79,7 +79,7 @@ def test_a_bag_of_one_has_no_spread() -> None:
 
 def test_a_cause_without_a_bag_has_no_spread() -> None:
     rows = [None, EXITS, None]
-    laid = boxes(rows, columns=COLUMNS, absent=[-5.0, -4.5, 0.0])
+    laid = boxes(rows, columns=COLUMNS, buckets=BUCKETS, absent=[-5.0, -4.5, 0.0])
     constant = Tables.build(laid, X[:40], np.ones(40))
     assert Members.of(constant, None).spread(constant.read(X[0]).row, np.ones(BUCKETS)) == 0.0
 

@@ -23,7 +23,12 @@ WEIGHT = np.random.default_rng(6).uniform(0.2, 3.0, len(BACKGROUND))
 
 
 def tables(of: Bag, background: Floats = BACKGROUND, weight: Floats = WEIGHT) -> Tables:
-    laid = boxes([of, None, None], columns=background.shape[1], absent=[0.0, -np.inf, 0.0])
+    laid = boxes(
+        [of, None, None],
+        columns=background.shape[1],
+        buckets=len(of.baseline),
+        absent=[0.0, -np.inf, 0.0],
+    )
     return Tables.build(laid, background, weight)
 
 

@@ -43,6 +43,11 @@ def test_the_cost_of_capital_is_the_hurdle_before_tax_less_what_capital_earns() 
     assert load(currency="EUR").capital_scale_bps == pytest.approx(1837.5, rel=1e-14)
 
 
+def test_capital_that_earns_more_where_it_lies_idle_than_at_risk_is_refused() -> None:
+    with pytest.raises(InputError, match=r"policy\.hurdle_rate must be at least capital_return"):
+        parse(GOOD.replace("hurdle_rate = 0.12", "hurdle_rate = 0.01").encode())
+
+
 def test_every_fault_is_told_at_once() -> None:
     broken = "opex = 80\n" + (
         GOOD.replace("hurdle_rate = 0.12", "hurdle_rate = 12")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from features.column import Kind
 from features.encode import Encoder
 from features.sets import load
-from models import artifact, golden
+from models import artifact, golden, keys, statement
 from models.copies import Pointer
 from models.leaves import Bag
+from models.statement import Statement
 from pricing import policy
 from pricing.schedule import Terms
 
@@ -22,16 +23,34 @@ Floats = NDArray[np.float64]
 COLUMN_SET = load("early_stage")
 BUCKETS = len(COLUMN_SET.age_edges_months) - 1
 ROWS = 3000
+NOON = "2026-01-01T12:00:00+00:00"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def write(models: Path, *, seed: int = 7) -> Path:
-    """Write a model into `models/<digest>` and name it the champion; return its folder."""
+    """Write a model into `models/<digest>`, sign it as the champion; return its folder."""
     staging = models / "staging"
     digest = _write(staging, seed)
     folder = staging.rename(models / digest)
-    Pointer(digest, "seedrate", "7").write(models)
+    key = keys.create(models.parent / "keys", "a test")
+    Pointer(digest, "seedrate", "7", statement.sign(said(digest), key)).write(models)
     return folder
+
+
+def said(digest: str, *, alias: str = "champion", turn: int = 1, when: str = NOON) -> Statement:
+    """Return the statement that lets a model serve."""
+    return Statement(
+        act="promoted",
+        model="seedrate",
+        version="7",
+        digest=digest,
+        alias=alias,
+        turn=turn,
+        gates="0" * 64,
+        who="ann",
+        when=when,
+        why="a test",
+    )
 
 
 def _write(folder: Path, seed: int) -> str:

@@ -136,6 +136,18 @@ def test_who_pays_what_adds_up_to_the_expected_loss(desk: Desk) -> None:
     )
 
 
+def test_a_cover_frees_the_capital_of_a_line_down_to_its_own_weight(desk: Desk) -> None:
+    """A drawn unit of a line holds x = (u + c (1 - u)) / u of capital; so must its cover."""
+    for drawn in (1.0, 0.4, 0.1):
+        asked = {"utilisation": drawn, "commitment_fee_bps": 0, "scheme": "guarantee_80"}
+        quote = quoted(desk, changed("revolving_line", **asked))
+        lines = {line["name"]: float(line["bps"]) for line in quote["waterfall"]}
+        at_risk = (drawn + 0.40 * (1 - drawn)) / drawn  # 0.40: the policy's conversion factor
+        cover = 1e4 * 0.105 * 0.20 * (0.12 / 0.75 - 0.02) * at_risk  # the policy's numbers, RW 20 %
+        freed = 0.8 * max(lines["capital"] - cover, 0.0)
+        assert lines["scheme_capital"] == pytest.approx(-freed, rel=0, abs=0.02)
+
+
 def test_a_margin_within_the_callers_bounds_is_used_and_said(desk: Desk) -> None:
     body = {**BODIES["good"], "overrides": {"margin_bps": 12.5}}
     quote = quoted(desk, body)
@@ -155,6 +167,7 @@ def test_a_margin_within_the_callers_bounds_is_used_and_said(desk: Desk) -> None
         ("good", {"grace_months": 36}, "instrument.grace_months"),
         ("good", {"covered_share": 0.5}, "instrument.covered_share"),
         ("scheme", {"tier": "giant"}, "instrument.tier"),
+        ("scheme", {"scheme": "local_risk_pool"}, "instrument.tier"),
         ("scheme", {"amount": 40_000_000}, "instrument.amount"),
         ("revolving_line", {"utilisation": 1.5}, "instrument.utilisation"),
         ("revolving_line", {"term_months": 48}, "instrument.term_months"),
@@ -169,6 +182,7 @@ def test_a_margin_within_the_callers_bounds_is_used_and_said(desk: Desk) -> None
         ("insurance", {"deductible": 1}, "instrument.deductible"),
         ("venture_debt", {"warrant": {}}, "instrument.warrant.coverage"),
         ("equity", {"ownership": 0}, "instrument.ownership"),
+        ("equity", {"exit_value": 9e14, "amount": 10_000}, "instrument.exit_value"),
         ("equity", {"horizon_months": 600}, "instrument.horizon_months"),
         ("equity", {"term_months": 12}, "instrument.term_months"),
     ],

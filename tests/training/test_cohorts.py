@@ -36,7 +36,7 @@ def world(
     strays = dice.normal(bias, np.hypot(tau, sd_bag), QUARTERS * cohorts.TENTHS)
     fell = dice.random(n) < expit(z + strays[cohort])
     members = np.array([-1.0, 1.0]) * sd_bag / np.sqrt(2)  # of two: deviation sd_bag
-    return Cohorts.of(expit(z), expit(z + members[:, None]), fell, np.ones(n), month)
+    return Cohorts.of(expit(z), [expit(z + members[:, None])], fell, np.ones(n), month)
 
 
 @pytest.mark.parametrize("planted", [0.1, 0.2, 0.4])
@@ -106,7 +106,7 @@ def test_a_weight_of_two_for_everybody_changes_nothing() -> None:
     z = np.random.default_rng(0).normal(-2, 1, 4000)
     fell, month = np.random.default_rng(1).random(4000) < expit(z), np.arange(4000) % 24
     one, two = (
-        Cohorts.of(expit(z), expit(z)[None], fell, np.full(4000, weight), month)
+        Cohorts.of(expit(z), [expit(z)[None]], fell, np.full(4000, weight), month)
         for weight in (1.0, 2.0)
     )
     np.testing.assert_allclose(one.k, two.k, rtol=0, atol=1e-9)
@@ -128,7 +128,7 @@ def flat(book_length: int, log_default: float) -> Floats:
 
 def test_only_projects_followed_to_the_horizon_are_gathered() -> None:
     book = books.book(4000)
-    found = gather(flat(len(book), -4.4), flat(len(book), -4.4)[None, :, 0], book)
+    found = gather(flat(len(book), -4.4), [flat(len(book), -4.4)[None, :, 0]], book)
     old = book.originated + 24 <= (book.originated + book.age_months).max()
     fell = (book.event == DEFAULTED) & (book.age_months <= 24)
     assert found.n.sum() == old.sum()
@@ -138,7 +138,7 @@ def test_only_projects_followed_to_the_horizon_are_gathered() -> None:
 def test_members_that_differ_by_a_level_stand_apart_by_its_deviation() -> None:
     book = books.book(2000)
     members = np.array([flat(len(book), -7.0 + move)[:, 0] for move in (-0.2, 0.0, 0.2)])
-    found = gather(flat(len(book), -7.0), members, book)
+    found = gather(flat(len(book), -7.0), [members], book)
     # log-hazards and the logit of a small PD move alike, by 1 + a few per cent
     assert found.sd_bag == pytest.approx(0.2, rel=0.02)
 
@@ -147,8 +147,8 @@ def test_an_overlay_is_added_to_every_member() -> None:
     book = books.book(2000)
     members = np.array([flat(len(book), -5.0 + move)[:, 0] for move in (-0.2, 0.2)])
     level = 0.7
-    with_level = gather(flat(len(book), -5.0 + level), members, book)
-    moved = gather(flat(len(book), -5.0 + level), members + level, book)
+    with_level = gather(flat(len(book), -5.0 + level), [members], book)
+    moved = gather(flat(len(book), -5.0 + level), [members + level], book)
     np.testing.assert_allclose(with_level.sd_bag, moved.sd_bag, rtol=0, atol=1e-12)
     np.testing.assert_allclose(logit(with_level.share), logit(moved.share), rtol=0, atol=1e-9)
 

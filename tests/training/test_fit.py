@@ -38,7 +38,7 @@ def test_the_same_options_fit_the_same_model(fitted: Fitted, tmp_path: Path) -> 
 
 
 def test_every_cause_has_its_bag(fitted: Fitted) -> None:
-    assert {cause: len(bag.boosters) for cause, bag in fitted.bags.items()} == {
+    assert {cause: len(bag.boosters) for cause, bag in fitted.causes.bags.items()} == {
         "default": 2,
         "exit": 1,
         "lgd": 1,
@@ -50,7 +50,7 @@ def test_every_cause_has_its_bag(fitted: Fitted) -> None:
 
 
 def test_the_exit_bag_asks_free_columns_only(fitted: Fitted) -> None:
-    asked = {column for columns, _ in splits(fitted.bags["exit"]) for column in columns}
+    asked = {column for columns, _ in splits(fitted.causes.bags["exit"]) for column in columns}
     signed = {i for i, column in enumerate(books.COLUMNS) if column.direction.sign}
     assert not asked & signed
 
@@ -85,8 +85,8 @@ def test_a_book_without_exits_has_no_exit_hazard() -> None:
     book = books.book(6000)
     staying = replace(book, event=np.where(book.event == EXITED, CENSORED, book.event))
     plain = fit(staying, SMALL)
-    assert "exit" not in plain.bags
-    assert "exit" not in plain.constants
+    assert "exit" not in plain.causes.bags
+    assert "exit" not in plain.causes.constants
     assert np.isneginf(plain.margins(plain.background)[:, EXIT]).all()
 
 
@@ -98,7 +98,7 @@ def test_a_few_exits_have_one_constant_hazard() -> None:
     train = few.split.train
     months = train.exposure(books.EDGES)[0].sum()
     exits = train.exposure(books.EDGES)[2].sum()
-    assert few.constants["exit"] == pytest.approx(np.log(exits / months), rel=1e-12)
+    assert few.causes.constants["exit"] == pytest.approx(np.log(exits / months), rel=1e-12)
 
 
 def test_too_few_defaults_are_refused() -> None:
@@ -113,7 +113,7 @@ def test_scaling_every_weight_changes_nothing() -> None:
     book = books.book(6000)
     dear = fit(replace(book, weight=book.weight * 16), SMALL)
     once = fit(book, SMALL)
-    assert dear.bags["default"].boosters == once.bags["default"].boosters
+    assert dear.causes.bags["default"].boosters == once.causes.bags["default"].boosters
 
 
 def test_the_card_is_json_and_says_how_it_was_made(fitted: Fitted) -> None:

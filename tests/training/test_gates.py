@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from models import artifact, golden
 from pricing import policy
 from pricing.schedule import Terms
 from tests.training.books import book
-from training import gates
+from training import gates, rules
 from training.fit import fit
-from training.gates import Gate
+from training.gates import Around, Gate
+from training.metrics import METRICS
 from training.options import Options
+from training.rules import Rules, Slack
 from training.trees import Trees
 
 SMALL = Options(
@@ -30,17 +33,24 @@ SMALL = Options(
 )
 
 
+RULES = rules.load()
+CHAMPION = "c" * 64
+
+
 def measured(value: float, low: float, high: float) -> dict[str, float]:
     return {"value": value, "low": low, "high": high}
 
 
-GOOD: dict[str, Any] = {
-    "metrics": {f"{name}_36m": measured(0.7, 0.6, 0.8) for name in gates.NEEDED},
-    "gains": {
-        "auc_36m": measured(0.01, 0.002, 0.02),
-        "log_loss_36m": measured(-0.01, -0.02, -0.002),
-    },
+BETTER = {
+    "auc_36m": measured(0.01, 0.002, 0.02),
+    "log_loss_36m": measured(-0.01, -0.02, -0.002),
 }
+GOOD: dict[str, Any] = {
+    "metrics": {f"{name}_36m": measured(1.0, 0.9, 1.1) for name in METRICS},
+    "gains": BETTER,
+    "champion": {"digest": CHAMPION, "gains": BETTER},
+}
+AROUND = Around(CHAMPION, frozenset(RULES.pack.run if RULES.pack else ()))
 
 
 def declared(loans: Book) -> Book:
@@ -63,6 +73,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = artifact.read(folder)
     terms = Terms(amount=1e6, term_months=36, repayment="linear")
     asked = [({"debt": 0.5, "must": 1.0}, terms), ({"must": 0.0}, terms)]
+    (folder / "evaluation.json").write_text("[]")
     golden.add(folder, model, asked, policy.text(currency="EUR"))
     return folder
 
@@ -74,8 +85,8 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
     return artifact.seal(folder)
 
 
-def failed(folder: Path, digest: str) -> list[Gate]:
-    return [gate for gate in gates.ask(folder, digest) if not gate.passed]
+def failed(folder: Path, digest: str, ruled: Rules = RULES, around: Around = AROUND) -> list[Gate]:
+    return [gate for gate in gates.ask(folder, digest, ruled, around) if not gate.passed]
 
 
 @pytest.fixture
@@ -85,15 +96,23 @@ def folder(sealed: Path, tmp_path: Path) -> Path:
 
 
 def test_a_sound_model_passes(folder: Path) -> None:
-    answers = gates.ask(folder, artifact.verify(folder))
-    assert len(answers) == 6
+    answers = gates.ask(folder, artifact.verify(folder), RULES, AROUND)
+    assert len(answers) == 14
     assert not [gate for gate in answers if not gate.passed]
+
+
+def test_only_the_final_gates_cannot_be_left_out(folder: Path) -> None:
+    digest = artifact.verify(folder)
+    least = gates.ask(folder, digest, Rules("none", "1", 36), AROUND)
+    assert [gate.name for gate in least] == ["files", "golden vectors", "parts less price"]
+    assert all(gate.final for gate in least)
+    assert gates.ask_final(folder, digest) == least
 
 
 def test_an_altered_file_stops_at_once(folder: Path) -> None:
     digest = artifact.verify(folder)
     (folder / "default-0.txt").write_text("tree")
-    (gate,) = gates.ask(folder, digest)
+    (gate,) = gates.ask(folder, digest, RULES, AROUND)
     assert not gate.passed
     assert gate.final
     assert "default-0.txt must have SHA-256" in gate.figure
@@ -106,18 +125,30 @@ def test_a_model_without_golden_vectors_is_final(folder: Path) -> None:
     assert gate.final
 
 
+def test_an_explanation_that_does_not_add_up_is_final(folder: Path) -> None:
+    model = artifact.read(folder)
+    assert gates.additive(model, folder).passed
+    cells = model.tables.cells.copy()
+    cells += 1e-6  # of a log-hazard, in every Shapley table
+    gate = gates.additive(replace(model, tables=replace(model.tables, cells=cells)), folder)
+    assert not gate.passed
+    assert gate.final
+    assert "parts must sum to the price" in gate.figure
+
+
 def test_a_benchmark_that_may_be_as_good_is_named_with_the_interval(folder: Path) -> None:
     def tie(card: dict[str, Any]) -> None:
-        card["gains"]["auc_36m"] = measured(0.01, -0.001, 0.02)
+        card["gains"] = BETTER | {"auc_36m": measured(0.01, -0.001, 0.02)}
 
     (gate,) = failed(folder, rewrite(folder, tie))
+    assert gate.name == "AUC at 36 months, less the linear benchmark's"
     assert gate.figure == "+0.0100 [-0.0010, +0.0200]"
     assert not gate.final
 
 
 def test_a_higher_log_loss_is_no_gain(folder: Path) -> None:
     def worse(card: dict[str, Any]) -> None:
-        card["gains"]["log_loss_36m"] = measured(0.01, 0.002, 0.02)
+        card["gains"] = BETTER | {"log_loss_36m": measured(0.01, 0.002, 0.02)}
 
     (gate,) = failed(folder, rewrite(folder, worse))
     assert gate.name.startswith("log loss")
@@ -132,6 +163,70 @@ def test_metrics_that_were_not_measured_are_asked_for(folder: Path) -> None:
     assert names == ["no auc_36m", "not measured", "not measured"]
 
 
+@pytest.mark.parametrize(("low", "passes"), [(-0.009, True), (-0.011, False)])
+def test_a_refit_may_be_worse_than_the_champion_by_as_much_as_the_rules_say(
+    folder: Path, low: float, passes: bool
+) -> None:
+    def close(card: dict[str, Any]) -> None:
+        card["champion"]["gains"] = BETTER | {"auc_36m": measured(0.0, low, 0.01)}
+
+    assert RULES.champion is not None
+    assert RULES.champion.auc_worse_by == 0.01
+    answers = failed(folder, rewrite(folder, close))
+    assert [gate.name for gate in answers] == (
+        [] if passes else ["AUC at 36 months, less the champion's"]
+    )
+
+
+def test_rules_may_ask_that_the_champion_is_beaten(folder: Path) -> None:
+    def close(card: dict[str, Any]) -> None:
+        card["champion"]["gains"] = BETTER | {"auc_36m": measured(0.01, -0.001, 0.02)}
+
+    digest = rewrite(folder, close)
+    assert not failed(folder, digest)
+    (gate,) = failed(folder, digest, replace(RULES, champion=Slack(0.0, 0.0)))
+    assert gate.needed == "above 0 with its whole 90 % interval"
+
+
+def test_a_champion_that_the_model_has_not_met_asks_for_another_fit(folder: Path) -> None:
+    digest = artifact.verify(folder)
+    (gate,) = failed(folder, digest, around=replace(AROUND, champion="d" * 64))
+    assert str(gate) == (
+        "the champion it was judged beside must be the present one, dddddddddddd: fit again, "
+        "beside it, however: cccccccccccc"
+    )
+    (gate,) = failed(folder, rewrite(folder, lambda card: card.update(champion=None)))
+    assert gate.figure == "none"
+
+
+def test_without_a_champion_or_for_the_champion_itself_nobody_is_met(folder: Path) -> None:
+    digest = rewrite(folder, lambda card: card.update(champion=None))
+    assert not failed(folder, digest, around=replace(AROUND, champion=None))
+    assert not failed(folder, digest, around=replace(AROUND, champion=digest))
+
+
+def test_a_champion_of_other_columns_was_met_without_figures(folder: Path) -> None:
+    def apart(card: dict[str, Any]) -> None:
+        card["champion"]["gains"] = {}
+
+    answers = failed(folder, rewrite(folder, apart))
+    assert [gate.figure for gate in answers] == ["not measured", "not measured"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("observed_over_expected_36m", 1.51), ("calibration_slope_36m", 0.66)],
+)
+def test_a_figure_of_calibration_out_of_bounds_is_named(
+    folder: Path, key: str, value: float
+) -> None:
+    def off(card: dict[str, Any]) -> None:
+        card["metrics"][key]["value"] = value
+
+    (gate,) = failed(folder, rewrite(folder, off))
+    assert (gate.figure, gate.needed) == (f"{value:.3f}", "in [0.67, 1.5]")
+
+
 def test_a_column_that_moves_the_wrong_way_is_named(folder: Path) -> None:
     columns = folder / "columns.toml"
     text = columns.read_text()
@@ -141,3 +236,18 @@ def test_a_column_that_moves_the_wrong_way_is_named(folder: Path) -> None:
     (gate,) = failed(folder, artifact.seal(folder))
     assert gate.figure.endswith("most of debt")
     assert not gate.final
+
+
+@pytest.mark.parametrize(("ms", "passes"), [(19, True), (21, False)])
+def test_a_slow_price_is_named_with_its_time(folder: Path, ms: int, passes: bool) -> None:
+    ticks = itertools.count(0.0, ms / 1000)  # each look at the clock is as much later
+    around = replace(AROUND, seconds=lambda: next(ticks))
+    answers = failed(folder, artifact.verify(folder), around=around)
+    assert [gate.figure for gate in answers] == ([] if passes else ["21.00 ms, median of 10"])
+
+
+def test_a_file_that_is_missing_is_named(folder: Path) -> None:
+    (folder / "evaluation.json").unlink()
+    run = AROUND.run - {"curves/roc.png"}
+    answers = failed(folder, artifact.seal(folder), around=replace(AROUND, run=run))
+    assert [gate.figure for gate in answers] == ["no evaluation.json", "no curves/roc.png"]

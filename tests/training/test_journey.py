@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
 
 from features import sets
 from features.book import read_book
@@ -25,98 +20,17 @@ from pricing import policy
 from pricing.errors import InputError, ModelError
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
-from tests.bank import write_bank_data
-from training.__main__ import app
+from tests.training.desk import OVERRIDE, Bank
 
 ROOT = Path(__file__).parent.parent.parent
-LOANS = 3000
-OVERRIDE = ["--override", "a test bank is too small to beat anything"]
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*noload:DeprecationWarning", "ignore:Operation with range:DeprecationWarning"
 )
 
 
-@dataclass(frozen=True)
-class Bank:
-    """A bank's desk: its files, and the commands in its environment."""
-
-    folder: Path
-    environment: Mapping[str, str]
-
-    @property
-    def uri(self) -> str:
-        return self.environment.get(
-            "SEEDRATE_TRACKING_URI", f"sqlite:///{self.folder / 'var' / 'mlflow.db'}"
-        )
-
-    @property
-    def copies(self) -> Path:
-        return self.folder / "var" / "models"
-
-    def does(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, list(arguments), env=dict(self.environment))
-
-    def did(self, *arguments: str) -> str:
-        result = self.does(*arguments)
-        assert result.exit_code == 0, result.output + result.stderr
-        return result.output
-
-    def fits(self, *more: str) -> str:
-        files = ("--columns", str(self.folder / "bank.toml"))
-        data = ("--data", str(self.folder / "loans.csv"))
-        return self.did("fit", *files, *data, "--quick", *more)
-
-    def champion(self) -> Path:
-        return registry.pull("seedrate", "champion", self.uri, self.copies)
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
-    """Return a bank with one version, promoted."""
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank_data(folder, rows=LOANS)
-    bank = Bank(folder, {"SEEDRATE_VAR": str(folder / "var"), "COLUMNS": "200"})
-    bank.fits()
-    bank.did("promote", "--reason", "the first", *OVERRIDE)
-    return bank
-
-
 @pytest.fixture(scope="module", autouse=True)
-def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Start a real MLflow server on the loopback interface; it takes a while to answer."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
-    command += ["--artifacts-destination", str(folder / "files")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{port}", folder / "log"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def server(starting: tuple[str, Path]) -> str:
-    """Return the address of the server, which answers by now."""
-    address, log = starting
-    _wait(f"{address}/health", log)
-    return address
-
-
-def _wait(address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+def early(starting: tuple[str, Path]) -> None:
+    """Let the server start while the first model is fitted."""
 
 
 def frame(bank: Bank, rows: int) -> pd.DataFrame:
@@ -248,27 +162,6 @@ def test_golden_vectors_notice_a_price_that_moved(bank: Bank, tmp_path: Path) ->
         golden.check(model, folder)
 
 
-def test_a_tampered_artifact_is_refused_and_the_last_good_champion_stays(
-    bank: Bank, tmp_path: Path
-) -> None:
-    bank.champion()
-    shutil.copytree(bank.copies, tmp_path / "copies")
-    before = copies.Pointer.read(tmp_path / "copies")
-    assert before is not None
-    shutil.rmtree(tmp_path / "copies" / before.digest)
-    stored = next((bank.folder / "var" / "artifacts").rglob("default-0.txt"))
-    sound = stored.read_text()
-    try:
-        stored.write_text(sound.replace("leaf_value=0", "leaf_value=1", 1))
-        with pytest.raises(ModelError, match=r"default-0\.txt must have SHA-256"):
-            registry.pull("seedrate", "champion", bank.uri, tmp_path / "copies")
-    finally:
-        stored.write_text(sound)
-    assert copies.Pointer.read(tmp_path / "copies") == before
-    assert not (tmp_path / "copies" / before.digest).exists()
-    assert [path.name for path in (tmp_path / "copies").iterdir()] == [copies.POINTER]
-
-
 def test_a_damaged_local_copy_is_fetched_again(bank: Bank) -> None:
     folder = bank.champion()
     (folder / "card.json").write_text("{}")
@@ -277,21 +170,10 @@ def test_a_damaged_local_copy_is_fetched_again(bank: Bank) -> None:
     assert copies.find(bank.copies, folder.name) == folder
 
 
-def test_a_version_whose_digest_is_a_path_is_refused(bank: Bank, tmp_path: Path) -> None:
-    with registry.client(bank.uri) as client:
-        version = registry.version(client, "seedrate", "champion")
-        assert version is not None
-        try:
-            client.set_model_version_tag("seedrate", version.number, "digest", "../../etc")
-            with pytest.raises(ModelError, match="a SHA-256, however"):
-                registry.pull("seedrate", "champion", bank.uri, tmp_path)
-        finally:
-            client.set_model_version_tag("seedrate", version.number, "digest", version.digest)
-
-
 def test_a_server_pulls_in_a_child_process_without_mlflow_in_its_own(bank: Bank) -> None:
     command = [sys.executable, "-m", "models.registry", "pull", "--name", "seedrate"]
     command += ["--alias", "champion", "--uri", bank.uri, "--into", str(bank.copies)]
+    command += ["--trusted", str(bank.trusted)]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert Path(child.stdout.strip()) == bank.champion()
     imports = "import sys, models.registry, models.copies; print('mlflow' in sys.modules)"
@@ -304,40 +186,10 @@ def test_a_server_pulls_in_a_child_process_without_mlflow_in_its_own(bank: Bank)
 def test_a_registry_that_is_down_is_told_at_once_and_without_its_password(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(InputError) as error:
-        registry.pull("seedrate", "champion", "http://me:secret@127.0.0.1:9", tmp_path)
+        registry.pull("seedrate", "champion", "http://me:secret@127.0.0.1:9", tmp_path, {})
     assert time.monotonic() - began < 5
     assert "no answer" in str(error.value)
     assert "secret" not in str(error.value)
-
-
-def test_a_version_that_does_not_beat_the_benchmark_is_refused_with_its_figures(
-    bank: Bank,
-) -> None:
-    refused = bank.does("promote", "--reason", "again")
-    assert refused.exit_code == 2
-    assert "AUC at 36 months, less the linear benchmark's must be above 0" in refused.stderr
-    assert "--override" in refused.stderr
-    assert "Traceback" not in refused.output + refused.stderr
-
-
-def test_a_champion_goes_and_comes_back_and_the_registry_remembers(bank: Bank) -> None:
-    first = bank.champion()
-    bank.fits("--seed", "21")
-    bank.did("promote", "--reason", "the second", "--by", "ann", *OVERRIDE)
-    assert bank.champion() != first
-    bank.did("rollback", "--reason", "sector 5 looks wrong", "--by", "bob")
-    assert bank.champion() == first
-    with registry.client(bank.uri) as client:
-        second = registry.version(client, "seedrate", "2")
-    assert second is not None
-    assert second.tags["promoted_by"] == "ann"
-    assert second.tags["override"] == OVERRIDE[1]
-    assert second.tags["rolled_back_by"] == "bob"
-    assert second.tags["rolled_back_why"] == "sector 5 looks wrong"
-    refused = bank.does("rollback", "--reason", "once more")
-    assert refused.exit_code == 2
-    assert "seedrate had none" in refused.stderr
-    assert "sector 5 looks wrong" in bank.did("status")
 
 
 def test_evaluating_a_version_on_its_own_file_gives_the_figures_of_its_run(
@@ -364,7 +216,7 @@ def test_a_real_server_keeps_and_gives_a_model(bank: Bank, server: str) -> None:
     remote.fits()
     remote.did("promote", "--reason", "over HTTP", *OVERRIDE)
     into = bank.folder / "remote"
-    folder = registry.pull("seedrate", "champion", server, into)
+    folder = remote.pulls(into)
     pointer = copies.Pointer.read(into)
     assert pointer is not None
     assert folder == into / pointer.digest

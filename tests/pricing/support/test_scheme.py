@@ -204,7 +204,9 @@ def test_a_scheme_says_which_borrower_and_loan_it_does_not_cover() -> None:
     (plan, pool, *_), _ = read(EXAMPLES)
     check(plan, tier="high_tech", amount=30e6)
     check(pool, tier=None, amount=1e12)
-    check(pool, tier="high_tech", amount=1.0)
+    check(pool, tier=None, amount=1.0)
+    with pytest.raises(InputError, match="must be left out under local_risk_pool"):
+        check(pool, tier="high_tech", amount=1.0)
     with pytest.raises(InputError) as raised:
         check(plan, tier=None, amount=30e6 + 1)
     assert [(fault.field, fault.given) for fault in raised.value.faults] == [

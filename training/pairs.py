@@ -1,0 +1,26 @@
+"""Which columns act together: asked of the trees, which find out by themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+from models.leaves import Bag, leaves_of
+
+
+def strongest(bag: Bag, *, columns: int, buckets: int, most: int) -> list[tuple[int, int]]:
+    """Return the pairs of columns that most leaves ask together, each by the size of its value.
+
+    Args:
+        bag: of the hazard of default.
+        columns: of the encoded projects, without the age bucket.
+        buckets: of age; a leaf counts for the ages in which it holds.
+        most: pairs to return.
+    """
+    strength: Counter[tuple[int, int]] = Counter()
+    for text in bag.boosters:
+        for leaf in leaves_of(text, columns=columns, buckets=buckets):
+            weight = abs(leaf.value) * (leaf.age_to - leaf.age_from)
+            for pair in combinations(sorted(leaf.conditions), 2):
+                strength[pair] += weight  # type: ignore[assignment]  # a Counter counts floats too
+    return [pair for pair, _ in strength.most_common(most)]
