@@ -43,10 +43,10 @@ def section(evidence: Evidence, refits: Refits | None) -> Section:
         | {"columns_bps": by_column},
         tables=[_table(found), _columns(by_column, first.columns_bps)],
         notes=[
-            f"Each refit learns from {refits.projects:,} projects that the other has not seen, with "
-            "a small bag of trees whatever the version's family is, its own background and another "
-            f"seed; both explain the same {len(projects)} projects of the test window. The served "
-            "version has learnt from more and should be steadier; by how much is not measured.",
+            f"Each refit learns from {refits.projects:,} projects that the other has not seen, "
+            "with a small bag of trees whatever the version's family, its own background and "
+            f"another seed; both explain the same {len(projects)} projects of the test window. The "
+            "served version has learnt from more; it should be steadier, by how much is not known.",
         ],
     )
 
