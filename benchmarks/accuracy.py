@@ -2,6 +2,7 @@
 
 python -m benchmarks.accuracy      real loans where present, and 100,000 simulated projects
 python -m benchmarks.accuracy --projects 20000
+python -m benchmarks.accuracy --family network
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from training import metrics, monotone
 from training.evaluate import Foretold, flat
 from training.fit import Fitted, fit
 from training.metrics import Forecast
-from training.options import Options
+from training.options import Family, Options
 from training.split import Labels
 from training.study import study
 
@@ -47,14 +49,14 @@ LOANS = (
 )
 
 
-def main(projects: int) -> None:
+def main(projects: int, family: Family) -> None:
     """Print all figures as one table."""
-    print("| what | figure | wanted |\n|---|---|---|")
-    for what, figure, wanted in (*real(), *simulated(projects)):
+    print(f"{family.value}\n\n| what | figure | wanted |\n|---|---|---|")
+    for what, figure, wanted in chain(real(family), simulated(projects, family)):
         print(f"| {what} | {figure:.4g} | {wanted} |", flush=True)
 
 
-def real() -> Iterator[Line]:
+def real(family: Family) -> Iterator[Line]:
     """Yield the figures of the SBA loans: mature labels compare forms, a snapshot forecasts."""
     file = (
         Path(os.environ.get("SEEDRATE_DATA", "../shared/data")) / "sba_national_casecontrol.parquet"
@@ -64,11 +66,11 @@ def real() -> Iterator[Line]:
         return
     book = read_book(file, load("sba"))
     began = time.perf_counter()
-    mature = fit(book, Options(labels=Labels.MATURE))
+    mature = fit(book, Options(labels=Labels.MATURE, family=family))
     yield "SBA, mature labels: fit, s", time.perf_counter() - began, "<= 120"
     wanted = {"auc_36m": ">= .720", "auc_60m": ">= .704", "log_loss_60m": "<= .452"}
     yield from judged(mature, "SBA, mature labels", wanted)
-    yield from judged(fit(book, Options()), "SBA, as known at the end of 2003", {})
+    yield from judged(fit(book, Options(family=family)), "SBA, as known at the end of 2003", {})
 
 
 def judged(fitted: Fitted, title: str, wanted: dict[str, str]) -> Iterator[Line]:
@@ -86,14 +88,14 @@ def judged(fitted: Fitted, title: str, wanted: dict[str, str]) -> Iterator[Line]
     yield f"{title}: observed / expected 36m", ours["observed_over_expected_36m"], "reported"
 
 
-def simulated(projects: int) -> Iterator[Line]:
+def simulated(projects: int, family: Family) -> Iterator[Line]:
     """Yield the figures of a simulated book, against what nobody can beat."""
     world = simulate(projects)
     with tempfile.TemporaryDirectory() as folder:
         world.table().write_parquet(Path(folder) / "data.parquet")
         book = read_book(Path(folder) / "data.parquet", load("early_stage"))
         began = time.perf_counter()
-        fitted = fit(book)
+        fitted = fit(book, Options(family=family))
         yield f"simulated, {projects:,} projects: fit, s", time.perf_counter() - began, ""
         fitted.write(Path(folder) / "model")
         model = read(Path(folder) / "model")
@@ -152,4 +154,6 @@ def price_violations(model: HazardModel, x: Floats) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--projects", type=int, default=100_000)
-    main(parser.parse_args().projects)
+    parser.add_argument("--family", type=Family, choices=[*Family], default=Family.BOOSTED)
+    given = parser.parse_args()
+    main(given.projects, given.family)
