@@ -50,6 +50,11 @@ class Book:
         """Return the number of loans."""
         return len(self.originated)
 
+    @property
+    def weighed(self) -> Book:
+        """Return the book with weights of mean one: penalties count loans, not the population."""
+        return replace(self, weight=self.weight / self.weight.mean())
+
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Book:
         """Return the book of some of the loans, by mask or by position."""
         at = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen

@@ -1,4 +1,4 @@
-"""One table of a policy's file, read field by field; what is wrong is noted, and told at once."""
+"""One table of a TOML file, read field by field; what is wrong is noted, and told at once."""
 
 from __future__ import annotations
 
@@ -88,13 +88,17 @@ class Entry:
         self.fault(name, expected, self.shown(name))
         return None
 
+    def whole(self, name: str, low: int, high: int, noun: str = "a whole number") -> int:
+        """Return a whole number in [low, high]; true is none."""
+        value = self.raw(name)
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        self.fault(name, f"{noun} from {low} to {high}", self.shown(name))
+        return 0
+
     def months(self, name: str, high: int) -> int:
         """Return a whole number of months, from 1."""
-        value = self.raw(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= high:
-            return value
-        self.fault(name, f"a whole number of months from 1 to {high}", self.shown(name))
-        return 0
+        return self.whole(name, 1, high, "a whole number of months")
 
     def day(self, name: str, *, optional: bool = False) -> date | None:
         """Return a date as TOML writes it, 2024-07-24; with a time of day it is none."""

@@ -228,11 +228,14 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
 
 def _faults_of_capital(given: Mapping[str, object]) -> Iterator[Fault]:
     """Yield a hurdle that capital beats where it lies idle: a risk would then lower the price."""
-    hurdle, tax, idle = (given.get(name) for name in ("hurdle_rate", "tax_rate", "capital_return"))
-    if _within(hurdle, 0, 1) and _within(tax, 0, 0.9) and _within(idle, -0.05, 1):
-        least = float(str(idle)) * (1 - float(str(tax)))
-        if float(str(hurdle)) < least:
-            expected = f"at least capital_return (1 - tax_rate)={least:g}"
+    names = ("hurdle_rate", "tax_rate", "capital_return")
+    if not all(_within(given.get(name), *RANGES[name]) for name in names):
+        return
+    match [given[name] for name in names]:
+        case [int() | float() as hurdle, int() | float() as tax, int() | float() as idle] if (
+            hurdle < idle * (1 - tax)
+        ):
+            expected = f"at least capital_return (1 - tax_rate)={idle * (1 - tax):g}"
             yield Fault("policy.hurdle_rate", expected, str(hurdle))
 
 

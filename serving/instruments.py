@@ -8,6 +8,7 @@ from typing import Any
 
 from features.column import ColumnSet
 from pricing.deal import Deal
+from pricing.entry import MOST_MONEY
 from pricing.instruments.equity import Equity, Scenarios
 from pricing.instruments.guarantee import Guarantee
 from pricing.instruments.insurance import Insurance
@@ -33,7 +34,6 @@ from serving.fields import (
 
 Given = Mapping[str, Any]
 LEAST = 1e-4  # of a share that is something
-MOST_MONEY = 1e15
 
 
 @dataclass(frozen=True)

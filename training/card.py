@@ -65,6 +65,21 @@ def card(
     }
 
 
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return what is nested in one level, as text.
+
+    >>> flat({"seed": 20, "exit": {"members": 2}})
+    {'seed': '20', 'exit.members': '2'}
+    """
+    found: dict[str, str] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = str(value)
+    return found
+
+
 def _counts(book: Book) -> dict[str, float]:
     return {
         "projects": len(book.event),

@@ -31,7 +31,7 @@ from models.interval import HORIZON_MONTHS, LEVEL
 from pricing.survival import DEFAULT, incidence
 from training.evaluate import Foretold
 from training.fit import Fitted
-from training.metrics import LEAST
+from training.metrics import LEAST, effective
 from training.periods import Bools, Floats
 
 Ints = NDArray[np.int64]
@@ -108,8 +108,8 @@ class Cohorts:
         groups = _groups(pd, weight, month)
         return cls(
             np.array([month[at[0]] // 3 for at in groups], np.int64),
-            np.array([_effective(weight[at]) for at in groups]),
-            np.array([_effective(weight[at]) * _mean(fell[at], weight[at]) for at in groups]),
+            np.array([effective(weight[at]) for at in groups]),
+            np.array([effective(weight[at]) * _mean(fell[at], weight[at]) for at in groups]),
             np.array([_moved(z[at], weight[at]) for at in groups]).reshape(-1, len(SHIFTS)),
             np.array([_apart(z[at], [p[:, at] for p in each], weight[at]) for at in groups]),
         )
@@ -254,10 +254,6 @@ def _groups(pd: Floats, weight: Floats, month: Ints) -> list[Ints]:
     cohort = month // 3 * TENTHS + tenth
     counted = [np.flatnonzero((cohort == one) & (weight > 0)) for one in np.unique(cohort)]
     return [at for at in counted if len(at)]
-
-
-def _effective(weight: Floats) -> float:
-    return float(weight.sum() ** 2 / (weight**2).sum())
 
 
 def _mean(of: Floats | Bools, weight: Floats) -> float:

@@ -99,7 +99,7 @@ def fit(
     networks = options.network.members if options.family.trees < 1 else 0
     told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
     parts = split.by_time(book, labels=options.labels)
-    train = _weighed(parts.train)
+    train = parts.train.weighed
     told("split by time")
     encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)
     told("encoded")
@@ -279,11 +279,6 @@ class _Learner:
             threads=self.options.threads,
             grown=grown,
         )
-
-
-def _weighed(train: Book) -> Book:
-    """Scale the weights to mean one, so that penalties count projects and not the population."""
-    return replace(train, weight=train.weight / train.weight.mean())
 
 
 def _level(train: Book, x: Floats, causes: Causes, parts: Split, options: Options) -> overlay.Level:

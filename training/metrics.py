@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 from scipy.stats import kendalltau
 
+from training.logistic import logistic
 from training.periods import Floats
 
 LEAST = 1e-6  # a probability of 0 or 1 would make a log loss infinite
@@ -43,6 +44,14 @@ class Forecast:
     def reweighted(self, times: Floats) -> Forecast:
         """Return the same projects, each counted so many times: (n,) in the order they came in."""
         return replace(self, w=self.w * times[self.order])
+
+
+def effective(weight: Floats) -> float:
+    """Return how many equal projects say as much: (sum w)^2 / sum w^2.
+
+    Source: Kish, Survey Sampling (1965), section 11.7.
+    """
+    return float(weight.sum() ** 2 / (weight**2).sum())
 
 
 Metric = Callable[[Forecast], float]
@@ -87,15 +96,7 @@ def calibration_slope(f: Forecast) -> float:
     if not 0 < f.w @ f.y < f.w.sum() or z[-1] - z[0] < LEAST:
         return float("nan")
     design = np.column_stack([np.ones_like(z), z])
-    beta = np.array([0.0, 1.0])
-    for _ in range(25):
-        mean = expit(design @ beta)
-        slope = design.T @ (f.w * (f.y - mean))
-        curve = (design * (f.w * mean * (1 - mean))[:, None]).T @ design
-        step = np.linalg.solve(curve, slope)
-        beta = beta + np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < 1e-9:
-            break
+    beta = logistic(design, f.y, f.w, start=np.array([0.0, 1.0]), ridge=np.zeros(2))
     return float(beta[1])
 
 

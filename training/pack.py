@@ -18,6 +18,7 @@ from models import artifact, golden, registry
 from models.hazard import HazardModel
 from pricing import policy as policies
 from training import cohorts, curves, monotone, prices, sample
+from training.card import flat
 from training.evaluate import Measure
 from training.fit import Fitted
 from training.paper import Paper
@@ -141,7 +142,7 @@ def entry(packed: Pack, fitted: Fitted, source: Source, name: str) -> Entry:
             Data("training", source.data, parts.train.digest, card["counts"]["train"]),
             Data("testing", source.data, parts.test.digest, card["counts"]["test"]),
         ],
-        parameters=_flat(card["parameters"]) | dates | {"data.sha256": parts.train.digest},
+        parameters=flat(card["parameters"]) | dates | {"data.sha256": parts.train.digest},
         figures=list(_figures(packed)),
         papers=packed.papers,
         example=packed.example,
@@ -276,13 +277,3 @@ def _summary(judged: Study, columns: str, source: Source) -> str:
             horizon = f"AUC {measure.horizon_months} m"
             said.append(f"{horizon} {it.value:.4f} [{it.low:.4f}, {it.high:.4f}]")
     return "; ".join(said)
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat

@@ -113,21 +113,17 @@ class Office:
             rules: of the gates file.
             champion: number of the version that serves now; None if there is none.
         """
-        try:
-            folder = registry.fetch(self.client, version, self.copies)
-        except ModelError as error:
-            return [gates.lost(error)]
-        run = registry.papers(self.client, version.run_id)
-        serving = None if champion is None else self.find(champion).digest
-        return gates.ask(folder, version.digest, rules, Around(serving, run))
+
+        def put(folder: Path) -> list[Gate]:
+            run = registry.papers(self.client, version.run_id)
+            serving = None if champion is None else self.find(champion).digest
+            return gates.ask(folder, version.digest, rules, Around(serving, run))
+
+        return self._asked(version, put)
 
     def ask_final(self, version: Version) -> list[Gate]:
         """Fetch a version and put the final questions to it."""
-        try:
-            folder = registry.fetch(self.client, version, self.copies)
-        except ModelError as error:
-            return [gates.lost(error)]
-        return gates.ask_final(folder, version.digest)
+        return self._asked(version, lambda folder: gates.ask_final(folder, version.digest))
 
     def promote(
         self,
@@ -239,6 +235,13 @@ class Office:
             figures = self.client.get_run(version.run_id).data.metrics if version.run_id else {}
             out.append((version, figures.get("auc_36m")))
         return out
+
+    def _asked(self, version: Version, put: Callable[[Path], list[Gate]]) -> list[Gate]:
+        try:
+            folder = registry.fetch(self.client, version, self.copies)
+        except ModelError as error:
+            return [gates.lost(error)]
+        return put(folder)
 
     def _statement(
         self, verb: str, version: Version, alias: str, before: State, act: Act, desk: Desk

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pricing.errors import Fault, InputError
+from pricing.entry import Entry
+from pricing.errors import InputError
 from training.evaluate import HORIZONS_MONTHS
 from training.metrics import METRICS
 
@@ -79,76 +80,6 @@ class Rules:
     digest: str = ""
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What a value may be, and in words."""
-
-    expected: str
-    holds: Callable[[Any], bool]
-
-
-def _number(low: float, high: float) -> _Form:
-    return _Form(f"a number from {low:g} to {high:g}", lambda value: _within(value, low, high))
-
-
-def _whole(low: int, high: int) -> _Form:
-    return _Form(
-        f"a whole number from {low} to {high}",
-        lambda value: isinstance(value, int) and _within(value, low, high),
-    )
-
-
-def _list_of(what: str, holds: Callable[[Any], bool]) -> _Form:
-    return _Form(
-        f"a list of {what}",
-        lambda value: isinstance(value, list) and bool(value) and all(holds(one) for one in value),
-    )
-
-
-def _inside(value: Any) -> bool:
-    """Return whether the value is a path that leads nowhere but down."""
-    return isinstance(value, str) and bool(value) and not {"", ".", ".."} & set(value.split("/"))
-
-
-def _within(value: Any, low: float, high: float) -> bool:
-    """Return whether the value is a number in [low, high]; true and NaN are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-
-
-TEXT = _Form("a text", lambda value: isinstance(value, str) and bool(value))
-RANGE = _Form(
-    "[lowest, highest], both from 0 to 100",
-    lambda value: (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(_within(end, 0, 100) for end in value)
-        and value[0] < value[1]
-    ),
-)
-FILES = _list_of("paths within the folder", _inside)
-FIGURES = _list_of(
-    f"some of {', '.join(METRICS)}", lambda one: isinstance(one, str) and one in METRICS
-)
-OWN: Mapping[str, _Form] = {
-    "name": TEXT,
-    "version": TEXT,
-    "horizon_months": _Form(
-        f"one of {', '.join(map(str, HORIZONS_MONTHS))}",
-        lambda value: isinstance(value, int) and value in HORIZONS_MONTHS,
-    ),
-}
-SLACK = {"auc_worse_by": _number(-1, 1), "log_loss_worse_by": _number(-1, 1)}
-SECTIONS: Mapping[str, tuple[type, Mapping[str, _Form]]] = {
-    "metrics": (Metrics, {"present": FIGURES}),
-    "benchmark": (Slack, SLACK),
-    "champion": (Slack, SLACK),
-    "calibration": (Calibration, {"observed_over_expected": RANGE, "slope": RANGE}),
-    "monotone": (Monotone, {"projects": _whole(1, 10_000), "violations": _whole(0, 10**9)}),
-    "latency": (Latency, {"median_ms": _number(0, 60_000)}),
-    "pack": (Pack, {"folder": FILES, "run": FILES}),
-}
-
-
 def load(path: Path | None = None) -> Rules:
     """Return the rules in a gates file, or the embedded ones.
 
@@ -168,39 +99,96 @@ def parse(content: bytes) -> Rules:
         given = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError.of("gates", "TOML in UTF-8", error) from None
-    faults = [*_faults(given)]
-    if faults:
-        raise InputError(faults)
-    sections = {
-        name: kind(**{key: _frozen(value) for key, value in given[name].items()})
-        for name, (kind, _) in SECTIONS.items()
-        if name in given
-    }
-    own = {name: given[name] for name in OWN}
-    return Rules(**own, **sections, digest=hashlib.sha256(content).hexdigest())
+    entry = Entry(given, "gates")
+    rules = Rules(
+        name=entry.text("name"),
+        version=entry.text("version"),
+        horizon_months=_horizon(entry),
+        **{name: _section(entry, name, make) for name, make in SECTIONS.items()},
+        digest=hashlib.sha256(content).hexdigest(),
+    )
+    entry.close()
+    if entry.faults:
+        raise InputError(entry.faults)
+    return rules
 
 
-def _faults(given: Mapping[str, Any]) -> Iterator[Fault]:
-    own = {name: value for name, value in given.items() if name not in SECTIONS}
-    yield from _faults_of("gates", own, OWN)
-    for name, (_, forms) in SECTIONS.items():
-        section = given.get(name)
-        if isinstance(section, dict):
-            yield from _faults_of(f"gates.{name}", section, forms)
-        elif section is not None:
-            yield Fault(f"gates.{name}", "a section", repr(section))
+def _section(entry: Entry, name: str, make: Callable[[Entry], Any]) -> Any:
+    section = entry.table(name, optional=True)
+    if section is None:
+        return None
+    made = make(section)
+    section.close()
+    return made
 
 
-def _faults_of(where: str, given: Mapping[str, Any], forms: Mapping[str, _Form]) -> Iterator[Fault]:
-    known = [*forms, *(SECTIONS if forms is OWN else ())]
-    for name in given.keys() - forms.keys():
-        yield Fault(f"{where}.{name}", f"one of {', '.join(known)}", name)
-    for name, form in forms.items():
-        if name not in given:
-            yield Fault(f"{where}.{name}", form.expected, "missing")
-        elif not form.holds(given[name]):
-            yield Fault(f"{where}.{name}", form.expected, repr(given[name]))
+def _metrics(entry: Entry) -> Metrics:
+    return Metrics(_some(entry, "present", f"some of {', '.join(METRICS)}", METRICS.__contains__))
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _slack(entry: Entry) -> Slack:
+    return Slack(_number(entry, "auc_worse_by", -1, 1), _number(entry, "log_loss_worse_by", -1, 1))
+
+
+def _calibration(entry: Entry) -> Calibration:
+    return Calibration(_range(entry, "observed_over_expected"), _range(entry, "slope"))
+
+
+def _monotone(entry: Entry) -> Monotone:
+    return Monotone(entry.whole("projects", 1, 10_000), entry.whole("violations", 0, 10**9))
+
+
+def _latency(entry: Entry) -> Latency:
+    return Latency(_number(entry, "median_ms", 0, 60_000))
+
+
+def _pack(entry: Entry) -> Pack:
+    said = "paths within the folder"
+    return Pack(_some(entry, "folder", said, _inside), _some(entry, "run", said, _inside))
+
+
+SECTIONS: Mapping[str, Callable[[Entry], Any]] = {
+    "metrics": _metrics,
+    "benchmark": _slack,
+    "champion": _slack,
+    "calibration": _calibration,
+    "monotone": _monotone,
+    "latency": _latency,
+    "pack": _pack,
+}
+
+
+def _horizon(entry: Entry) -> int:
+    value = entry.raw("horizon_months")
+    if isinstance(value, int) and value in HORIZONS_MONTHS:
+        return value
+    expected = f"one of {', '.join(map(str, HORIZONS_MONTHS))}"
+    entry.fault("horizon_months", expected, entry.shown("horizon_months"))
+    return 0
+
+
+def _number(entry: Entry, name: str, low: float, high: float) -> float:
+    return entry.number(name, low, high) or 0.0
+
+
+def _range(entry: Entry, name: str) -> tuple[float, float]:
+    match entry.raw(name):
+        case [int() | float() as low, int() | float() as high] if (
+            not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low < high <= 100
+        ):
+            return float(low), float(high)
+    entry.fault(name, "[lowest, highest], both from 0 to 100", entry.shown(name))
+    return 0.0, 0.0
+
+
+def _some(entry: Entry, name: str, what: str, holds: Callable[[str], bool]) -> tuple[str, ...]:
+    value = entry.raw(name)
+    if isinstance(value, list) and value and all(isinstance(x, str) and holds(x) for x in value):
+        return tuple(value)
+    entry.fault(name, f"a list of {what}", entry.shown(name))
+    return ()
+
+
+def _inside(path: str) -> bool:
+    """Return whether a path leads nowhere but down."""
+    return bool(path) and not {"", ".", ".."} & set(path.split("/"))

@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from features.book import Book
 from training import metrics
 from training.evaluate import FEW, Foretold, Measure, defaulted, followed
+from training.logistic import logistic
 from training.metrics import Forecast
 from training.periods import Bools, Floats
 
@@ -19,7 +20,6 @@ HORIZON_MONTHS = 36
 BINS = 6  # of the known values of a column; what is missing has a bin of its own
 PRIOR = 5.0  # projects of average risk that every bin is given
 RIDGE = 5.0  # on the slopes, in projects
-STEPS = 50
 COMPARED = ("auc", "log_loss", "brier")
 POINTS_DOUBLE, POINTS_AT, ODDS_AT = 20.0, 600.0, 50.0  # 20 points double the odds; 600 are 50 : 1
 
@@ -45,9 +45,7 @@ class Binned:
     @classmethod
     def of(cls, column: Floats, fell: Floats, weight: Floats, *, bins: int = BINS) -> Binned:
         """Learn the bins of a column: (n,) each, with `fell` 1.0 for a default."""
-        known = column[~np.isnan(column)]
-        inner = np.linspace(0, 1, bins + 1)[1:-1]
-        cuts = np.unique(np.quantile(known, inner)) if len(known) else known
+        cuts = cuts_of(column, bins)
         which = bin_of(column, cuts)
         rate = float(np.average(fell, weights=weight))
         size = np.bincount(which, weight, minlength=len(cuts) + 2)
@@ -103,16 +101,9 @@ def fit_scorecard(x: Floats, fell: Floats, weight: Floats) -> Scorecard:
     """
     columns = tuple(Binned.of(column, fell, weight) for column in x.T)
     design = np.column_stack([np.ones(len(x)), _design(columns, x)])
-    beta = np.append(logit(np.average(fell, weights=weight)), np.zeros(len(columns)))
-    penalty = np.append(0.0, np.full(len(columns), RIDGE))
-    for _ in range(STEPS):
-        p = expit(design @ beta)
-        slope = design.T @ (weight * (fell - p)) - penalty * beta
-        curve = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        beta = beta + np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < 1e-8:
-            break
+    start = np.append(logit(np.average(fell, weights=weight)), np.zeros(len(columns)))
+    ridge = np.append(0.0, np.full(len(columns), RIDGE))
+    beta = logistic(design, fell, weight, start=start, ridge=ridge)
     return Scorecard(columns, float(beta[0]), beta[1:])
 
 
@@ -166,6 +157,13 @@ def forecast(pd: Floats, book: Book, projects: Bools) -> Forecast:
     """Return the forecast of "defaulted by the horizon" for some projects of a book."""
     fell = defaulted(book, HORIZON_MONTHS)[projects].astype(np.float64)
     return Forecast.of(pd[projects], fell, book.weight[projects])
+
+
+def cuts_of(column: Floats, bins: int) -> Floats:
+    """Return the values, at most bins - 1, that cut what is known of a column into equal parts."""
+    known = column[~np.isnan(column)]
+    inner = np.linspace(0, 1, bins + 1)[1:-1]
+    return np.unique(np.quantile(known, inner)) if len(known) else known
 
 
 def bin_of(column: Floats, cuts: Floats) -> NDArray[np.int64]:

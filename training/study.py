@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -98,8 +98,7 @@ def _read(columns: ColumnSet) -> list[tuple[str, Kind]]:
 
 def _learnt(fitted: Fitted) -> tuple[Book, Floats]:
     """Return the training projects with weights of mean one, and encoded out of fold."""
-    train = fitted.split.train
-    train = replace(train, weight=train.weight / train.weight.mean())
+    train = fitted.split.train.weighed
     seed = fitted.card["parameters"]["seed"]
     return train, Encoder.fit(train, train.column_set.age_edges_months, seed)[1]
 

@@ -167,7 +167,7 @@ def expected_credit_loss(
         ("horizon_periods", "at least 0", horizon, horizon >= 0),
     )
     lost = np.diff(default) * lgd
-    present = _present(lost, exposure, eir_annual=eir_annual, period_years=period_years)
+    present = present_value(lost, exposure, eir_annual=eir_annual, period_years=period_years)
     return np.asarray(present[..., :horizon].sum(axis=-1))
 
 
@@ -241,13 +241,15 @@ def of_loans(
     left = terms.periods - elapsed_months // terms.payment_months
     exposure = terms.amount * profile(terms, annual_rate=annual_rate).share[-left:]
     ahead, ages = _ahead(rows, ages, elapsed_months)
-    lost = np.zeros((len(rows), left))
+    lost, step = np.zeros((len(rows), left)), terms.payment_months
     for scenario in scenarios:
-        lost += scenario.weight * _lost(moved(ahead, scenario.log_hazard_shift), ages, terms, left)
-    present = _present(
+        at = moved(ahead, scenario.log_hazard_shift)
+        default = incidence(at, ages, left * step)
+        lost += scenario.weight * lost_shares(default, at[:, LGD], ages, period_months=step)
+    present = present_value(
         lost, exposure, eir_annual=eir(terms, annual_rate), period_years=terms.period_years
     )
-    year = YEAR // terms.payment_months
+    year = YEAR // step
     impaired, certain = stages == Stage.IMPAIRED, exposure[0] * expit(ahead[:, LGD, 0])
     twelve_month = np.where(impaired, certain, present[:, :year].sum(axis=1))
     lifetime = np.where(impaired, certain, present.sum(axis=1))
@@ -288,8 +290,33 @@ def check(scenarios: Sequence[Scenario]) -> None:
         raise InputError(faults)
 
 
-def _present(lost: Floats, exposure: Floats, *, eir_annual: float, period_years: float) -> Floats:
-    """Return (..., n) the shares lost in each period, in currency and discounted from its end."""
+def lost_shares(default: Floats, loss: Floats, ages: Ints, *, period_months: int) -> Floats:
+    """Return (..., periods) the expected share of the exposure that is lost in each period.
+
+    Args:
+        default: (..., months + 1) cumulative incidence by month, from 0; whole periods.
+        loss: (..., K) logits of the loss given default, by age bucket.
+        ages: (K + 1,) months.
+        period_months: of a period.
+    """
+    fell = np.diff(default)  # (..., months)
+    bucket = np.searchsorted(ages, np.arange(fell.shape[-1]), side="right") - 1
+    monthly = fell * expit(loss[..., bucket])
+    lost: Floats = monthly.reshape(*fell.shape[:-1], -1, period_months).sum(axis=-1)
+    return lost
+
+
+def present_value(
+    lost: Floats, exposure: Floats, *, eir_annual: float, period_years: float
+) -> Floats:
+    """Return (..., n) the shares lost in each period, in currency and discounted from its end.
+
+    Args:
+        lost: (..., n) shares of the exposure.
+        exposure: (n,) in currency.
+        eir_annual: the effective interest rate, as a fraction above -1.
+        period_years: of a period.
+    """
     ends_years = period_years * np.arange(1, len(exposure) + 1)
     present: Floats = lost * exposure * (1 + eir_annual) ** -ends_years
     return present
@@ -299,16 +326,6 @@ def _ahead(rows: Floats, ages: Ints, elapsed_months: int) -> tuple[Floats, Ints]
     """Return margins and ages counted from a later month, for those who are still there by then."""
     still = ages[1:] > elapsed_months
     return rows[:, :, still], np.append(0, ages[1:][still] - elapsed_months)
-
-
-def _lost(margins: Floats, ages: Ints, terms: Terms, periods: int) -> Floats:
-    """Return (rows, periods) the expected share of the exposure that is lost in each period."""
-    months = periods * terms.payment_months
-    default = np.diff(incidence(margins, ages, months))  # (rows, months)
-    buckets = np.searchsorted(ages, np.arange(months), side="right") - 1
-    monthly = default * expit(margins[:, LGD, buckets])
-    lost: Floats = monthly.reshape(len(margins), periods, terms.payment_months).sum(axis=2)
-    return lost
 
 
 def _check_loans(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from pricing import kernels
 from pricing.credit import Credit
@@ -51,18 +50,13 @@ class Provisioned(Around):
 
     def _lost(self, margins: Floats, rate: float) -> Floats:
         """Return (n,) the present value of what is lost in each period, in currency."""
-        terms, legs = self.terms, self.credit.legs
-        months, ages = terms.term_months, as_ages(self.credit.edges)
-        default = np.diff(self.credit.curves(margins).default)  # (months,)
-        bucket = np.searchsorted(ages, np.arange(months), side="right") - 1
-        monthly = default * expit(margins[LGD, bucket])
-        lost = monthly.reshape(terms.periods, terms.payment_months).sum(axis=1)
-        share = self.credit.shares(terms, rate)
-        ends = terms.period_years * np.arange(1, terms.periods + 1)
-        present: Floats = (
-            lost
-            * share
-            * legs.grid[: terms.periods, kernels.RISK]
-            * (1 + ecl.eir(terms, rate)) ** -ends
+        terms, credit = self.terms, self.credit
+        default = credit.curves(margins).default  # (months + 1,)
+        ages, step = as_ages(credit.edges), terms.payment_months
+        at_risk = credit.legs.grid[: terms.periods, kernels.RISK]
+        return ecl.present_value(
+            ecl.lost_shares(default, margins[LGD], ages, period_months=step),
+            terms.amount * credit.shares(terms, rate) * at_risk,
+            eir_annual=ecl.eir(terms, rate),
+            period_years=terms.period_years,
         )
-        return terms.amount * present

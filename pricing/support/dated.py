@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from pricing.entry import Entry
+from pricing.entry import Entry, tables
 from pricing.errors import Fault, InputError
 
 
@@ -52,6 +52,25 @@ def heading(entry: Entry, *, assumable: Sequence[str]) -> Dated:
         verified=entry.flag("verified"),
         assumed=entry.texts("assumed", assumable),
     )
+
+
+def read(
+    given: object, section: str, make: Callable[[Entry], D | None]
+) -> tuple[tuple[D, ...], list[Fault]]:
+    """Return what the tables of a section describe, and all their faults.
+
+    What has a fault is left out, so that the items only stand if there are no faults.
+
+    Args:
+        given: of a policy's TOML; None where the section is left out.
+        section: where it stands.
+        make: returns what a table describes, or None after noting its faults.
+    """
+    faults: list[Fault] = []
+    found = [(entry.at, make(entry)) for entry in tables(given, section, faults)]
+    sound = [(at, item) for at, item in found if item is not None]
+    faults.extend(overlaps(sound))
+    return tuple(item for _, item in sound), faults
 
 
 def find(items: Sequence[D], name: str, *, on: date, field: str) -> D:

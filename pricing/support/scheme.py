@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 
-from pricing.entry import LEAST, MOST_MONEY, Entry, tables
+from pricing.entry import LEAST, MOST_MONEY, Entry
 from pricing.errors import Fault, InputError
 from pricing.support import dated
-from pricing.support.dated import Dated, heading, overlaps
+from pricing.support.dated import Dated, heading
 
 SECTION = "policy.schemes"
 BANK = "bank"
@@ -125,16 +125,10 @@ ASSUMABLE = tuple(
 def read(given: object) -> tuple[tuple[Scheme, ...], list[Fault]]:
     """Return the schemes of the section `[[schemes]]` of a policy's TOML, and all its faults.
 
-    A scheme with a fault is left out, so that the schemes only stand if there are no faults.
-
     >>> read(None)
     ((), [])
     """
-    faults: list[Fault] = []
-    found = [(entry.at, _scheme(entry)) for entry in tables(given, SECTION, faults)]
-    sound = [(at, scheme) for at, scheme in found if scheme is not None]
-    faults.extend(overlaps(sound))
-    return tuple(scheme for _, scheme in sound), faults
+    return dated.read(given, SECTION, _scheme)
 
 
 def find(schemes: Sequence[Scheme], name: str, *, on: date) -> Scheme:

@@ -10,10 +10,10 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.entry import LEAST, MOST_MONEY, Entry, tables
+from pricing.entry import LEAST, MOST_MONEY, Entry
 from pricing.errors import Fault, InputError
 from pricing.support import dated
-from pricing.support.dated import Dated, heading, overlaps
+from pricing.support.dated import Dated, heading
 
 Floats = NDArray[np.float64]
 
@@ -133,11 +133,7 @@ def read(given: object) -> tuple[tuple[Programme, ...], list[Fault]]:
     >>> read(None)
     ((), [])
     """
-    faults: list[Fault] = []
-    found = [(entry.at, _programme(entry)) for entry in tables(given, SECTION, faults)]
-    sound = [(at, programme) for at, programme in found if programme is not None]
-    faults.extend(overlaps(sound))
-    return tuple(programme for _, programme in sound), faults
+    return dated.read(given, SECTION, _programme)
 
 
 def find(programmes: Sequence[Programme], name: str, *, on: date) -> Programme:

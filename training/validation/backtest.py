@@ -11,6 +11,7 @@ from scipy.special import betainc
 from scipy.stats import binom
 
 from models.grades import GRADES, MONTHS, band, grade_of
+from training.metrics import effective
 from training.periods import Floats
 from training.validation.evidence import Evidence
 from training.validation.section import Light, Section, Table, number, percent, worst
@@ -97,7 +98,7 @@ def graded(grade: NDArray[np.int64], pd: Floats, fell: Floats, weight: Floats) -
         at = (grade == one) & (weight > 0)
         if at.any():
             w = weight[at]
-            n = float(w.sum() ** 2 / (w**2).sum())
+            n = effective(w)
             mean, rate = (float(np.average(of[at], weights=w)) for of in (pd, fell))
             known = {"projects": n, "defaults": n * rate, "pd": mean}
             found.append(Graded(one, n, n * rate, mean, rate, jeffreys(**known), binomial(**known)))

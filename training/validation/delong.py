@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from models.interval import LEVEL
-from training.metrics import Forecast, Interval, auc
+from training.metrics import Forecast, Interval, auc, effective
 from training.periods import Floats
 
 
@@ -59,6 +59,6 @@ def ks(forecast: Forecast) -> float:
 
 def _of_mean(values: Floats, weight: Floats, mean: float) -> float:
     """Return the variance of a weighted mean; nought of a single value."""
-    size = weight.sum() ** 2 / (weight**2).sum()
+    size = effective(weight)
     spread = float((weight**2 * (values - mean) ** 2).sum() / weight.sum() ** 2)
     return spread * size / (size - 1) if size > 1 else 0.0

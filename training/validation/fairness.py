@@ -9,6 +9,7 @@ import numpy as np
 
 from features.column import Column
 from pricing.policy import Policy
+from training import observed
 from training.evaluate import FEW
 from training.metrics import Interval
 from training.periods import Bools, Floats
@@ -115,7 +116,8 @@ def difference(some: Floats, others: Floats) -> Interval:
     gap = float(some.mean() - others.mean()) if len(others) else float("nan")
     if min(len(some), len(others)) < 2:
         return Interval(gap, float("nan"), float("nan"))
-    half = 1.6449 * float(np.sqrt(some.var(ddof=1) / len(some) + others.var(ddof=1) / len(others)))
+    variance = some.var(ddof=1) / len(some) + others.var(ddof=1) / len(others)
+    half = observed.Z_90 * float(np.sqrt(variance))
     return Interval(gap, gap - half, gap + half)
 
 

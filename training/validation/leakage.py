@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -179,15 +179,11 @@ def _ranks(seen: Floats, x: Floats, train: Book, test: Book, months: int) -> tup
 
 def _within_years(score: Floats, fell: Floats, book: Book) -> float:
     """Return the AUC among projects of one year of origination, averaged over the defaults."""
-    years = book.originated // 12
-    found, events = [], []
-    for year in np.unique(years):
-        at = years == year
-        value = auc(Forecast.of(score[at], fell[at], book.weight[at]))
-        if np.isfinite(value):
-            found.append(value)
-            events.append(float(fell[at].sum()))
-    return float(np.average(found, weights=events)) if found else float("nan")
+
+    def within(at: Bools) -> tuple[float, float]:
+        return auc(Forecast.of(score[at], fell[at], book.weight[at])), float(fell[at].sum())
+
+    return _over_years(book, within)
 
 
 def _gap(of: Bools, some: Bools, others: Bools, weight: Floats) -> float:
@@ -200,15 +196,22 @@ def _gap(of: Bools, some: Bools, others: Bools, weight: Floats) -> float:
 
 def _by_year(of: Bools, some: Bools, others: Bools, book: Book) -> float:
     """Return the gap between some loans and others, averaged over years of origination."""
+
+    def within(at: Bools) -> tuple[float, float]:
+        return _gap(of, some & at, others & at, book.weight), float((some & at).sum())
+
+    return _over_years(book, within)
+
+
+def _over_years(book: Book, figure: Callable[[Bools], tuple[float, float]]) -> float:
+    """Return the mean of a figure of each year of origination, by the size it comes with."""
     years = book.originated // 12
-    gaps, sizes = [], []
-    for year in np.unique(years):
-        inside = years == year
-        gap = _gap(of, some & inside, others & inside, book.weight)
-        if np.isfinite(gap):
-            gaps.append(gap)
-            sizes.append(float((some & inside).sum()))
-    return float(np.average(gaps, weights=sizes)) if gaps else float("nan")
+    found = [figure(np.asarray(years == year)) for year in np.unique(years)]
+    known = [(value, size) for value, size in found if np.isfinite(value)]
+    if not known:
+        return float("nan")
+    values, sizes = zip(*known, strict=True)
+    return float(np.average(values, weights=sizes))
 
 
 def _round(column: Column, values: Floats, some: Bools, others: Bools, book: Book) -> float:

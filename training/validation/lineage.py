@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
+from training.card import flat
 from training.validation.evidence import Evidence
 from training.validation.section import Light, Section, Table
 
@@ -29,6 +29,7 @@ def section(evidence: Evidence) -> Section:
     )
     if not clean:
         verdict += " The code's commit is not one that can be fetched again."
+    parameters = list(flat(card["parameters"]).items())
     facts = {
         "file": data["file"],
         "SHA-256 of the file": data["digest"],
@@ -59,9 +60,7 @@ def section(evidence: Evidence) -> Section:
             Table("Origin", ("", "what"), list(facts.items()), wordy=True),
             _counts(counts),
             Table("Libraries", ("name", "version"), list(versions.items()), wordy=True),
-            Table(
-                "Parameters of the fit", ("name", "value"), _flat(card["parameters"]), wordy=True
-            ),
+            Table("Parameters of the fit", ("name", "value"), parameters, wordy=True),
         ],
     )
 
@@ -72,13 +71,3 @@ def _counts(counts: Mapping[str, Mapping[str, float]]) -> Table:
         for side, one in counts.items()
     ]
     return Table("Projects", ("window", "projects", "weight", "defaults", "exits"), rows)
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    flat: list[tuple[str, str]] = []
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat += _flat(value, f"{prefix}{key}.")
-        else:
-            flat.append((f"{prefix}{key}", str(value)))
-    return flat

@@ -12,7 +12,7 @@ from features.book import Book
 from features.column import Column, Kind
 from training import observed
 from training.evaluate import FEW
-from training.metrics import Forecast, Interval
+from training.metrics import Forecast, Interval, effective
 from training.periods import Bools
 from training.validation.delong import auc_interval
 from training.validation.evidence import Evidence
@@ -46,7 +46,7 @@ def segment(column: str, level: str, forecast: Forecast) -> Segment:
     """Return the figures of some projects; the ratio's interval is Wilson's of the share."""
     rate = float(np.average(forecast.y, weights=forecast.w))
     foretold = float(np.average(forecast.p, weights=forecast.w))
-    size = float(forecast.w.sum() ** 2 / (forecast.w**2).sum())
+    size = effective(forecast.w)
     low, high = (float(end[0]) for end in observed.wilson(np.array([rate]), np.array([size])))
     ratio = Interval(rate / foretold, low / foretold, high / foretold)
     auc = auc_interval(forecast)

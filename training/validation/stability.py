@@ -11,7 +11,7 @@ from features.column import Kind
 from pricing.survival import DEFAULT, incidence
 from training import observed
 from training.periods import Floats
-from training.scorecard import bin_of
+from training.scorecard import bin_of, cuts_of
 from training.split import name_of
 from training.validation.evidence import Evidence
 from training.validation.section import Light, Section, Table, counted, number
@@ -53,9 +53,7 @@ def moved(before: Floats, weight_before: Floats, after: Floats, weight_after: Fl
         after: (m,) values.
         weight_after: (m,).
     """
-    known = before[~np.isnan(before)]
-    inner = np.linspace(0, 1, BINS + 1)[1:-1]
-    cuts = np.unique(np.quantile(known, inner)) if len(known) else known
+    cuts = cuts_of(before, BINS)
     first, second = (
         np.bincount(bin_of(values, cuts), weight, minlength=len(cuts) + 2)
         for values, weight in ((before, weight_before), (after, weight_after))
