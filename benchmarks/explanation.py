@@ -35,7 +35,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def main(folder: Path) -> None:
-    """Print the three figures of a model folder."""
+    """Print the figures of a model folder."""
     model = read(folder)
     policy = load(currency=model.currency)
     background = np.load(folder / "background.npy", allow_pickle=False)
@@ -44,7 +44,10 @@ def main(folder: Path) -> None:
     deals = [TermLoan(some_terms(rng, model)) for _ in range(QUOTES)]
     loans = [deal.priced(policy, model.edges) for deal in deals]
     leaves = len(model.tables.boxes.value)
-    print(f"model {model.digest[:12]}: {leaves:,} leaves, background of {len(background):,} rows")
+    family = model.card["family"]
+    print(
+        f"model {model.digest[:12]}, {family}: {leaves:,} leaves, {len(background):,} rows beside"
+    )
 
     worst = max(
         abs(attribute(model, model.read(x), loan).residue_bps)
@@ -59,6 +62,8 @@ def main(folder: Path) -> None:
     whole = median_ms(lambda i: pricer.quote(project, deals[i]).document(), 2_000)
     print(f"whole quote, from a project to the reply's document: median {whole:.3f} ms")
 
+    if model.network is not None:
+        return  # LightGBM knows no contributions of a network
     boosters = members(folder)
     buckets = len(model.edges) - 1
     theirs = median_ms(lambda i: contributions_by_lightgbm(boosters, rows[i], buckets), 20)
