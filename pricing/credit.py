@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,23 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HORIZONS = (12, 36, 60)  # months at which the probability of default is published
+
+
+class Drawing(NamedTuple):
+    """A way that the drawing of a loan may go."""
+
+    odds: float
+    share: Floats  # (n,) of the amount outstanding in each period
+
+
+def expected(ways: Iterable[Drawing]) -> Floats:
+    """Return (n,) the mean share over the ways.
+
+    >>> expected([Drawing(0.25, np.array([0.5, 0.5])), Drawing(0.75, np.array([0.5, 1.0]))])
+    array([0.5  , 0.875])
+    """
+    mean: Floats = np.sum([way.odds * way.share for way in ways], axis=0)
+    return mean
 
 
 Shares = tuple[tuple[str, float], ...]
@@ -43,7 +60,7 @@ class Credit:
     losses: Shares = EXPECTED_LOSS  # how what the losses cost is shown; the shares add up to 1
     income: str = ""  # the name of the legs' income
     details: Mapping[str, Any] = field(default_factory=dict)
-    drawn: float = 1.0  # share of the terms' amount that is outstanding where the legs' share is 1
+    drawings: tuple[Drawing, ...] = ()  # none: all of the amount is out, as the legs say
     _ages: Ints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,12 +87,17 @@ class Credit:
 
         return crossings(gauges)
 
-    def shares(self, terms: Terms, rate: float) -> Floats:
-        """Return (n,) the share of the amount outstanding in each period, at an annual rate."""
+    def ways(self, terms: Terms, rate: float) -> tuple[Drawing, ...]:
+        """Return the ways that drawing may go, at an annual rate, which matters to annuities."""
+        if self.drawings:
+            return self.drawings
         if self.legs.grace >= 0:
-            return profile(terms, annual_rate=max(rate, 0.0)).share
-        share: Floats = self.drawn * self.legs.grid[: terms.periods, kernels.SHARE]
-        return share
+            return (Drawing(1.0, profile(terms, annual_rate=max(rate, 0.0)).share),)
+        return (Drawing(1.0, self.legs.grid[: terms.periods, kernels.SHARE]),)
+
+    def shares(self, terms: Terms, rate: float) -> Floats:
+        """Return (n,) the share of the amount expected to be outstanding in each period."""
+        return expected(self.ways(terms, rate))
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""

@@ -178,6 +178,28 @@ def test_a_cap_of_a_subsidy_counts_what_is_drawn_of_a_line() -> None:
     assert lines(price)["subsidy"] == pytest.approx(-150.0, rel=1e-12)
 
 
+def test_a_cap_of_a_subsidy_counts_how_far_drawing_got() -> None:
+    """50 m are subsidised. After the first year 40 m are out or, as likely, all of 100 m: 40 and
+    50 m are subsidised then, so 45 m of 70 m. A cap on the mean would let 50 m of 70 m pass.
+    """
+    halves = (Milestone(0, 0.4), Milestone(12, 0.6, success=0.5))
+    loan = RdLoan(Terms(1e8, 24, "bullet", payment_months=3), halves)
+    price = arranged(loan, asked(subsidy=SUBSIDIES[1]), CHINA, EDGES).price(FAIR)
+    ends = np.arange(3, 25, 3)
+    worth = CHINA.funding_curve.discount[2 * ends] * price.curves.survival[ends]
+    first, then = worth[:4].sum(), worth[4:].sum()
+    expected = 150 * (40 * first + 45 * then) / (40 * first + 70 * then)
+    assert lines(price)["subsidy"] == pytest.approx(-expected, rel=1e-12)
+
+
+def test_a_cap_a_firm_is_held_to_the_most_that_may_be_drawn() -> None:
+    """The plan covers firms up to 30 m; a loan that may come to 31 m is above, however likely."""
+    steps = (Milestone(0, 0.2), Milestone(12, 0.8, success=0.1))
+    loan = RdLoan(Terms(31e6, 24, "bullet"), steps)
+    with pytest.raises(InputError, match=r"terms\.amount must be above 0 and at most 30000000"):
+        arranged(loan, asked(SCHEMES[0]), CHINA, EDGES)
+
+
 def test_a_tier_without_a_scheme_is_refused() -> None:
     with pytest.raises(InputError, match=r"instrument\.tier must be left out without a scheme"):
         Support(DAY, tier="little_giant")
