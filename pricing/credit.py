@@ -115,6 +115,7 @@ class Credit:
             charged_bps=charged_bps,
             waterfall=(*self._lines(parts), *self._clip(charged_bps - figure_bps)),
             pd=published(paths.default, HORIZONS),
+            annual_pd=parts[kernels.PD_12],
             lgd=parts[kernels.MEAN_LGD],
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
@@ -126,6 +127,14 @@ class Credit:
         """Return (rows,) the probability of default within the term, of margins (rows, 3, K)."""
         pds: Floats = incidence(margins, self._ages, self.term_months, self._shift())[:, -1]
         return pds
+
+    def annual_pd(self, margins: Floats) -> float:
+        """Return the borrower's PD within 12 months, milestones ahead and all, of margins (3, K).
+
+        Regulators ask for a year, however short the term; after its end no milestone is ahead.
+        """
+        rows = as_margins(margins[None], self._ages)
+        return float(kernels.breakdown(rows, self.legs)[0, kernels.PD_12])
 
     def curves(self, margins: Floats) -> Curves:
         """Return what becomes of margins (3, K) month by month, milestones ahead and all."""
@@ -164,6 +173,8 @@ def usual(policy: Policy) -> Shares:
 
 def published(default: Floats, horizons: Iterable[int]) -> dict[str, float]:
     """Return the cumulative incidence (n + 1,) at each horizon and in all, by its name.
+
+    A horizon beyond the term stands at the term's end: who has repaid cannot default any more.
 
     >>> published(np.array([0.0, 0.1, 0.15]), (1, 12))
     {'1': 0.1, '12': 0.15, 'lifetime': 0.15}

@@ -52,7 +52,8 @@ class Supported(Around):
 
     and each of these is a line of its own. Every basis point of the expected loss has a payer, and
     their parts add up to it exactly. A cap on a pool's compensation counts within a year, so the
-    pool's own probability of default is that of 12 months.
+    pool's own probability of default is the borrower's of 12 months, however short the loan: where
+    it is repaid the pool covers another one.
     """
 
     credit: Credit  # the loan inside
@@ -105,7 +106,7 @@ class Supported(Around):
         """Return the lines of the scheme, and who pays what of the expected loss."""
         bps: Mapping[str, float] = {line.name: line.bps for line in alone.waterfall}
         lgd = alone.lgd or 1.0  # nil where nothing can be lost: there it decides nothing
-        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=lgd)
+        pool_relief = sharing.pool_relief(scheme, pd=alone.annual_pd, lgd=lgd)
         relief = sharing.relief(
             scheme,
             expected_loss_bps=bps["expected_loss"],

@@ -24,9 +24,10 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.instruments.venture_debt import VentureDebt
 from pricing.offers import NOTHING_ELSE
-from pricing.prudence import Prudent, ThinData
+from pricing.prudence import Prudent
 from pricing.schedule import Terms
 from pricing.support.supported import Support
+from pricing.thin_data import ThinData
 from pricing.warrant import Warrant
 from tests.pricing.cases import EDGES, Floats, flat, margins
 from tests.pricing.instruments.laws import assert_adds_up, assert_explained, lines, moves

@@ -18,6 +18,7 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import POLICIES, Policy
 from pricing.schedule import Terms
+from pricing.support import pool
 from pricing.support.scheme import Share
 from pricing.support.supported import Support, Supported
 from tests.pricing.cases import EDGES, Floats, flat, margins, terms
@@ -198,6 +199,15 @@ def test_a_cap_a_firm_is_held_to_the_most_that_may_be_drawn() -> None:
     loan = RdLoan(Terms(31e6, 24, "bullet"), steps)
     with pytest.raises(InputError, match=r"terms\.amount must be above 0 and at most 30000000"):
         arranged(loan, asked(SCHEMES[0]), CHINA, EDGES)
+
+
+@pytest.mark.parametrize("months", [3, 6, 12, 36])
+def test_a_pool_s_cap_counts_within_a_year_however_short_the_loan(months: int) -> None:
+    """The pool covers a revolving book: by hand, 40 % of the loss times E[min(L, 3 %)] / E[L]."""
+    loan = Terms(1e6, months, "bullet")
+    told = lines(supported(loan, asked(("local_risk_pool", None))).price(FAIR))
+    cover = pool.effective_cover(limit=0.03, pd=-math.expm1(-0.05), lgd=1.0, correlation=0.12)
+    assert told["scheme_loss"] == pytest.approx(-0.4 * cover * told["expected_loss"], rel=1e-9)
 
 
 def test_a_tier_without_a_scheme_is_refused() -> None:
