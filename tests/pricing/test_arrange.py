@@ -152,6 +152,25 @@ def test_a_stake_is_no_lender_s_affair() -> None:
     assert isinstance(stake, EquityStake)
 
 
+@pytest.mark.parametrize("amount", [0.01, 1e15])
+@pytest.mark.parametrize("deal", LOANS, ids=kind)
+def test_the_least_and_the_largest_amount_have_a_finite_price(deal: Deal, amount: float) -> None:
+    """Warnings are errors, so that nothing overflows on the way either."""
+    terms = replace(deal.terms, amount=amount)
+    if isinstance(deal, MaLoan):
+        deal = MaLoan(terms, deal_value=2 * amount, controlling=True)
+    else:
+        deal = replace(deal, terms=terms)  # type: ignore[type-var]
+    told = arranged(deal, POOL, EVERYTHING, EDGES).price(FAIR)
+    assert np.isfinite([told.rate, *lines(told).values(), told.details["ecl"]["lifetime"]]).all()
+
+
+@pytest.mark.parametrize("amount", [5e-324, 0.009, 1.1e15, 1e308, -1.0, 0.0])
+def test_an_amount_that_no_currency_has_is_refused(amount: float) -> None:
+    with pytest.raises(InputError, match=r"terms\.amount must be a number from 0\.01 to 1e\+15"):
+        replace(LOAN, amount=amount)
+
+
 def test_without_a_cap_a_fixed_point_ends_at_a_spread_of_all() -> None:
     fed = arranged(LOANS[0], None, replace(FED_BACK, spread_cap_bps=None), EDGES)
     assert isinstance(fed, FedBack)
