@@ -96,7 +96,8 @@ class Credit:
             lgd=parts[kernels.MEAN_LGD],
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
-            details=self.details,
+            margins=rows[0],
+            details={**self.details, **self._severity(parts)},
             clip=self.policy.clip if self.funded else None,
         )
 
@@ -115,6 +116,15 @@ class Credit:
         if not self.legs.shift.any():
             return None
         return np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])[: self.term_months]
+
+    def _severity(self, parts: Sequence[float]) -> Mapping[str, float]:
+        """Return what a default costs a unit outstanding, where that is not the LGD itself."""
+        at_risk, numbers = self.legs.grid[: self.legs.periods], self.legs.numbers
+        plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
+        if plain or not parts[kernels.DEFAULTED] > 0:
+            return {}
+        lost = 1e-4 * parts[kernels.LOSS_BPS] * parts[kernels.PAYING_VALUE] + numbers[kernels.INCOME]
+        return {"loss_at_default": lost / numbers[kernels.GROSS] / parts[kernels.DEFAULTED]}
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""

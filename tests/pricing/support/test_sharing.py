@@ -12,8 +12,8 @@ from pricing import policy
 from pricing.errors import InputError
 from pricing.policy import POLICIES
 from pricing.support.scheme import FirstLoss, Payer, Scheme, Share, read
+from pricing.instrument import Leg
 from pricing.support.sharing import (
-    Leg,
     Relief,
     pool_relief,
     relief,
