@@ -123,7 +123,9 @@ class Credit:
         plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
         if plain or not parts[kernels.DEFAULTED] > 0:
             return {}
-        lost = 1e-4 * parts[kernels.LOSS_BPS] * parts[kernels.PAYING_VALUE] + numbers[kernels.INCOME]
+        lost = (
+            1e-4 * parts[kernels.LOSS_BPS] * parts[kernels.PAYING_VALUE] + numbers[kernels.INCOME]
+        )
         return {"loss_at_default": lost / numbers[kernels.GROSS] / parts[kernels.DEFAULTED]}
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:

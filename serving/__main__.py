@@ -12,9 +12,11 @@ import orjson
 import typer
 from rich.console import Console
 
+from features import holdings
 from models.pricer import Pricer
 from pricing import policy
-from pricing.errors import SeedrateError
+from pricing.errors import InputError, SeedrateError
+from pricing.ifrs9 import portfolio
 from serving import app as parts
 from serving.champion import ROOT, champion
 from serving.client import Client
@@ -24,6 +26,7 @@ from serving.gauges import Gauges
 from serving.journal import NoJournal, SqliteJournal
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, refused
+from serving.provisions import render_provisions, write
 from serving.settings import Settings
 from serving.strict_json import parse
 from serving.terminal import render, render_problem
@@ -104,6 +107,28 @@ def openapi() -> None:
     examples = parts.askable(contract, parts.EXAMPLES)
     document = openapi_document(model.column_set, contract, examples)
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+@cli.command()
+def provisions(
+    book: Annotated[Path, typer.Argument(help="Loans that have been granted, Parquet or CSV.")],
+    rules: Annotated[
+        Path | None, typer.Option("--policy", help="Policy; if not given, SEEDRATE_POLICY.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where each loan's losses go, by name.")] = None,
+) -> None:
+    """Stage the loans of a book and say what IFRS 9 asks to set aside; no model is needed.
+
+    Try: python -m serving provisions examples/book.csv --policy pricing/policies/cny.toml
+    """
+    path = rules or Settings.read(os.environ).policy
+    if path is None:
+        raise InputError.of("policy", "given, as --policy or SEEDRATE_POLICY", "none")
+    read, loans = policy.parse(policy.text(path, currency="any currency")), holdings.read(book)
+    losses = portfolio.provisions(loans, read)
+    if out is not None:
+        write(out, loans, losses)
+    Console(highlight=False).print(render_provisions(loans, losses, read.currency))
 
 
 def launched(settings: Settings) -> dict[str, str]:

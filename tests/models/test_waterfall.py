@@ -38,9 +38,7 @@ def named(waterfall: Waterfall) -> dict[str, int]:
 
 def assert_paid(price: Price, payers: Sequence[int], loss: int, taken: int) -> None:
     """All payers together bear the loss, and all but the bank what is taken over."""
-    others = [
-        part for leg, part in zip(price.payers, payers, strict=True) if leg.role != "bank"
-    ]
+    others = [part for leg, part in zip(price.payers, payers, strict=True) if leg.role != "bank"]
     assert sum(payers) == loss
     assert sum(others) == -taken
     for leg, part in zip(price.payers, payers, strict=True):

@@ -6,7 +6,6 @@ from datetime import date
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pricing import policy
 from pricing.arrange import arranged

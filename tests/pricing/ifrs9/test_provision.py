@@ -143,7 +143,9 @@ def test_states_of_the_economy_are_scenarios_by_name() -> None:
     said = priced(under=bad, m=m).details["ecl"]
     assert said["pd_through_the_cycle"] == pytest.approx(0.02, abs=1e-6)
     plain = priced(under=replace(bad, scenarios=(Scenario("plain", 1.0),)), m=m).details["ecl"]
-    assert said["twelve_month"] / plain["twelve_month"] == pytest.approx(3.43773 / 1.42874, rel=0.01)
+    assert said["twelve_month"] / plain["twelve_month"] == pytest.approx(
+        3.43773 / 1.42874, rel=0.01
+    )
 
 
 def test_a_policy_says_cycle_and_scenarios_together() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pricing import policy
 from pricing.errors import InputError
+from pricing.instrument import Leg
 from pricing.policy import POLICIES
 from pricing.support.scheme import FirstLoss, Payer, Scheme, Share, read
-from pricing.instrument import Leg
 from pricing.support.sharing import (
     Relief,
     pool_relief,
