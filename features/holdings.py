@@ -17,9 +17,8 @@ from pricing.errors import Fault, InputError
 from pricing.ifrs9.portfolio import Holding
 from pricing.schedule import LONGEST_TERM, REPAYMENTS, Terms
 
-_SILENT: dict[str, Any] = dict.fromkeys(
-    "unit group source label label_zh meaning meaning_zh".split(), ""
-)
+_WORDS = "unit group source label label_zh meaning meaning_zh".split()  # that nobody reads
+_SILENT: dict[str, Any] = dict.fromkeys(_WORDS, "")
 
 
 def _column(name: str, kind: Kind, **more: Any) -> Column:
@@ -58,9 +57,8 @@ def read(path: Path) -> list[Holding]:
         if column.name in raw.columns
     ]
     loan = values[0]
-    findings.refuse(
-        "loan", "the name of one row only", loan, typed.given(loan) & loan.is_duplicated()
-    )
+    twice = typed.given(loan) & loan.is_duplicated()
+    findings.refuse("loan", "the name of one row only", loan, twice)
     if not raw.height:
         findings.faults.append(Fault("data", "a file with loans", "no row"))
     if findings.faults:

@@ -121,7 +121,7 @@ class Quote:
         }
 
     def _details(self) -> dict[str, Any]:
-        """Return what only this instrument has to say, and who pays for the loss as it is printed."""
+        """Return what only this instrument has to say, and who pays the loss as it is printed."""
         told = {name: _tidy(value) for name, value in self.price.details.items()}
         if self.waterfall.payers:
             payers = [

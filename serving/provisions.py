@@ -12,20 +12,22 @@ from pricing.errors import InputError
 from pricing.ifrs9.ecl import Ecl
 from pricing.ifrs9.portfolio import Holding, totals
 
-STAGES = {1: "1, performing", 2: "2, weakened", 3: "3, impaired", None: "all"}
+STAGES = {1: "performing", 2: "weakened", 3: "impaired", None: "all"}
 
 
 def render_provisions(holdings: Sequence[Holding], losses: Sequence[Ecl], currency: str) -> Table:
     """Return what is set aside by stage, as one can read it."""
-    title = f"Expected credit losses, in {currency}"
+    title = f"Expected credit losses by stage, in thousands of {currency}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("stage")
-    for name in ("loans", "outstanding", "12 months", "lifetime", "booked", "of it"):
+    table.add_column(min_width=10, no_wrap=True)
+    for name in ("loans", "outstanding", "12 months", "lifetime", "booked", "of all"):
         table.add_column(name, justify="right", no_wrap=True)
     for part in totals(holdings, losses):
         sums = (part.outstanding, part.twelve_month, part.lifetime, part.booked)
         share = f"{100 * part.coverage:.2f} %"
-        table.add_row(STAGES[part.stage], f"{part.loans:,}", *(f"{x:,.0f}" for x in sums), share)
+        table.add_row(
+            STAGES[part.stage], f"{part.loans:,}", *(f"{x / 1e3:,.0f}" for x in sums), share
+        )
     return table
 
 
