@@ -123,10 +123,10 @@ class Credit:
         plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
         if plain or not parts[kernels.DEFAULTED] > 0:
             return {}
-        lost = (
-            1e-4 * parts[kernels.LOSS_BPS] * parts[kernels.PAYING_VALUE] + numbers[kernels.INCOME]
-        )
-        return {"loss_at_default": lost / numbers[kernels.GROSS] / parts[kernels.DEFAULTED]}
+        bps_value = 1e-4 * parts[kernels.PAYING_VALUE]
+        lost = parts[kernels.LOSS_BPS] * bps_value + float(numbers[kernels.INCOME])
+        lost /= float(numbers[kernels.GROSS])
+        return {"loss_at_default": lost / parts[kernels.DEFAULTED]}
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic_core import CoreSchema, core_schema
 
 from features.column import Column, ColumnSet, Kind
+from pricing.entry import MOST_MONEY
 from pricing.schedule import LONGEST_TERM, PAYMENT_MONTHS, REPAYMENTS
 
 LONGEST_TEXT = 200
+LEAST_MONEY = 0.01
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,6 @@ def number(
     *,
     low: float | None = None,
     high: float | None = None,
-    above: float | None = None,
 ) -> Field:
     """Return a field that takes a finite number; true and false are none.
 
@@ -55,10 +56,9 @@ def number(
         expected: the allowed values in words.
         low: least value, in the field's own unit.
         high: greatest value.
-        above: a value that must be exceeded.
     """
-    check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, gt=above)
-    bounds = {"minimum": low, "maximum": high, "exclusiveMinimum": above}
+    check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high)
+    bounds = {"minimum": low, "maximum": high}
     given = {key: _tidy(bound) for key, bound in bounds.items() if bound is not None}
     return Field(name, expected, check, {"type": "number", **given})
 
@@ -154,7 +154,9 @@ def of_loan(column_set: ColumnSet) -> tuple[Field, ...]:
     return (
         number("amount", amount.expected, low=amount.low, high=amount.high)
         if amount
-        else number("amount", "a finite number above 0", above=0),
+        else number(
+            "amount", f"from {LEAST_MONEY:g} to {MOST_MONEY:g}", low=LEAST_MONEY, high=MOST_MONEY
+        ),
         whole(
             "term_months",
             f"a whole number of months, {fewest} to {most}",

@@ -51,7 +51,8 @@ class Supported(Around):
 
     and each of these is a line of its own. Every basis point of the expected loss has a payer, and
     their parts add up to it exactly; they are rounded with the lines. A cap on a pool's
-    compensation counts within a year, so the pool's own probability of default is that of 12 months.
+    compensation counts within a year, so the pool's own probability of default is that of 12
+    months.
     """
 
     credit: Credit  # the loan inside
