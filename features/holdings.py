@@ -12,7 +12,7 @@ import polars as pl
 from features import file, typed
 from features.column import Column, Kind
 from features.typed import SHOWN_ROWS, Findings
-from pricing.entry import LEAST, MOST_MONEY
+from pricing.entry import MOST_MONEY
 from pricing.errors import Fault, InputError
 from pricing.ifrs9.portfolio import Holding
 from pricing.schedule import LONGEST_TERM, REPAYMENTS, Terms
@@ -27,7 +27,7 @@ def _column(name: str, kind: Kind, **more: Any) -> Column:
 
 COLUMNS = (
     _column("loan", Kind.CATEGORY),
-    _column("outstanding", Kind.MONEY, low=LEAST, high=MOST_MONEY),
+    _column("outstanding", Kind.MONEY, low=0.01, high=MOST_MONEY),
     _column("months_left", Kind.COUNT, low=1, high=LONGEST_TERM),
     _column("repayment", Kind.CATEGORY, levels=REPAYMENTS),
     _column("eir", Kind.RATIO, low=-0.5, high=10.0),
