@@ -65,8 +65,7 @@ class Pricer:
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        policy = self.policy.overridden(overrides) if overrides else self.policy
-        instrument = arranged(deal, support, policy, model.edges)
+        instrument = arranged(deal, support, self.policy, model.edges, overrides)
         price = instrument.price(reading.margins + model.overlay)
         interval = model.interval(reading, instrument)
         parts = attribute(model, reading, instrument)
@@ -105,7 +104,7 @@ class Quote:
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)
             ],
             "interval": self._interval(),
-            "details": {name: _tidy(value) for name, value in self.price.details.items()},
+            "details": self._details(),
             "explanation": self._explanation(language),
             "missing_sources": self._missing_sources(),
             "model": {
@@ -120,6 +119,17 @@ class Quote:
                 "overrides": dict(self.overrides),
             },
         }
+
+    def _details(self) -> dict[str, Any]:
+        """Return what only this instrument has to say, and who pays the loss as it is printed."""
+        told = {name: _tidy(value) for name, value in self.price.details.items()}
+        if self.waterfall.payers:
+            payers = [
+                {"payer": leg.payer, "role": leg.role, "bps": text(part)}
+                for leg, part in zip(self.price.payers, self.waterfall.payers, strict=True)
+            ]
+            told["support"] = {**told["support"], "expected_loss_payers": payers}
+        return told
 
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency

@@ -119,7 +119,8 @@ class Credit:
             lgd=parts[kernels.MEAN_LGD],
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
-            details=self.details,
+            margins=rows[0],
+            details={**self.details, **self._severity(parts)},
             clip=self.policy.clip if self.funded else None,
         )
 
@@ -146,6 +147,17 @@ class Credit:
         if not self.legs.shift.any():
             return None
         return np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])[: self.term_months]
+
+    def _severity(self, parts: Sequence[float]) -> Mapping[str, float]:
+        """Return what a default costs a unit outstanding, where that is not the LGD itself."""
+        at_risk, numbers = self.legs.grid[: self.legs.periods], self.legs.numbers
+        plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
+        if plain or not parts[kernels.DEFAULTED] > 0:
+            return {}
+        bps_value = 1e-4 * parts[kernels.PAYING_VALUE]
+        lost = parts[kernels.LOSS_BPS] * bps_value + float(numbers[kernels.INCOME])
+        lost /= float(numbers[kernels.GROSS])
+        return {"loss_at_default": lost / parts[kernels.DEFAULTED]}
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""

@@ -29,6 +29,7 @@ from serving.gauges import Gauges
 from serving.journal import Journal, SqliteJournal
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
+from serving.problem import new_error_id
 from serving.quote_id import uuid7
 from serving.settings import Settings
 
@@ -78,7 +79,7 @@ class Server:
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
-            new_error_id=lambda: secrets.token_hex(8),
+            new_error_id=new_error_id,
         )
 
     def close(self) -> None:
@@ -118,6 +119,7 @@ def desk(contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges) -> D
         journal=kept,
         now=lambda: datetime.now(UTC),
         new_id=lambda now: uuid7(now, secrets.token_bytes),
+        new_error_id=new_error_id,
         stage=gauges.stage,
     )
 

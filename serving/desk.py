@@ -13,11 +13,11 @@ import orjson
 
 from models.reasons import Language
 from pricing.deal import Deal
-from pricing.errors import InputError, SeedrateError
+from pricing.errors import InputError
 from pricing.support.supported import Support
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
-from serving.problem import RefusedError, refused
+from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
 
@@ -59,6 +59,7 @@ class Desk:
     journal: Journal
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
+    new_error_id: Callable[[], str]
     stage: Stage
 
     async def quote(self, body: Any) -> Reply:
@@ -126,8 +127,8 @@ class Desk:
     def _try_price(self, item: Any) -> Reply | RefusedError:
         try:
             return self.price(item, recorded=True)
-        except SeedrateError as error:
-            return refused(error)
+        except Exception as error:  # whatever it is, the others of the batch get their answer
+            return answer(error, self.new_error_id, "a batch")
 
     async def _try_record(self, priced: Reply | RefusedError) -> Reply | RefusedError:
         try:

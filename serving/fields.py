@@ -31,7 +31,13 @@ class Field:
         value = given.get(self.name)
         if value is None:
             return self.json.get("default")
+        if self.within:
+            many = isinstance(value, list)
+            return [self._told(one) for one in value] if many else self._told(value)
         return int(value) if self.integral else value
+
+    def _told(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {field.name: field.told(given) for field in self.within}
 
 
 def number(

@@ -20,6 +20,10 @@ def _decimal(says: str) -> Json:
     return {"$ref": "#/components/schemas/Decimal", "description": says}
 
 
+def _number(says: str) -> Json:
+    return {"type": "number", "description": says}
+
+
 def _rows(says: str, properties: Json) -> Json:
     return {
         "type": "array",
@@ -118,7 +122,7 @@ QUOTE: Json = _object(
             "Probability that the loan defaults: a month beyond the term stands at its end. The "
             "borrower's year, which capital, a pool's cap and thin data ask for, may be more",
         ),
-        "lgd": _decimal("Loss given default, weighted by expected loss"),
+        "lgd": _decimal("The borrower's loss given default, before any pledge, cover or share"),
         "survival": _rows(
             "Probability that the loan still runs",
             {"month": {"type": "integer"}, "alive": _decimal("In [0, 1]")},
@@ -127,6 +131,27 @@ QUOTE: Json = _object(
         "details": {
             "type": "object",
             "description": "What only this instrument, its support or its provisions have to say",
+            "properties": {
+                "raroc": _number("Return on capital after tax, at the rate charged"),
+                "loss_at_default": _number("Cost of a default by unit outstanding, where not lgd"),
+                "ecl": {
+                    "type": "object",
+                    "description": "Expected credit losses in currency (IFRS 9); net of a scheme "
+                    "that is integral to the loan, and what is booked",
+                    "required": ["stage", "eir", "twelve_month", "lifetime", "booked"],
+                    "additionalProperties": {"type": "number"},
+                },
+                "support": {
+                    "type": "object",
+                    "properties": {
+                        "expected_loss_payers": _rows(
+                            "They add up to the line expected_loss; all but the bank to "
+                            "what scheme_loss takes over",
+                            {"payer": TEXT, "role": TEXT, "bps": _BPS},
+                        ),
+                    },
+                },
+            },
         },
         "explanation": _object(_EXPLANATION),
         "missing_sources": _rows(

@@ -11,7 +11,7 @@ from typing import Any
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models.reasons import Language
 from pricing.deal import Deal
-from pricing.errors import InputError, PolicyError
+from pricing.errors import InputError, ModelError, PolicyError
 from pricing.schedule import Terms
 from pricing.support.supported import Support
 from serving.contract import Contract
@@ -103,6 +103,8 @@ class PlainPricer:
         match project.get("city"):
             case "Nowhere":
                 raise PolicyError("no loans to Nowhere")
+            case "Unfit":
+                raise ModelError("margins must give a finite spread_bps, however: nan")
             case "Crash":
                 raise ZeroDivisionError("a secret of the inside")
         if terms.term_months > 60:
@@ -133,5 +135,6 @@ def desk(journal: ListJournal) -> Desk:
         journal=journal,
         now=lambda: NOON,
         new_id=lambda now: uuid7(now, lambda size: next(numbers).to_bytes(size, "big")),
+        new_error_id=lambda: "e-1",
         stage=lambda stage, seconds: None,
     )

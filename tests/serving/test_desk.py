@@ -73,11 +73,16 @@ def test_each_request_of_a_batch_has_its_own_answer() -> None:
         request(instrument__amount=-1),
         request(project__city="Nowhere"),
         None,
+        request(project__city="Unfit"),
+        request(project__city="Crash"),
         request(reference="b"),
     ]
     results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked})))["results"]
-    assert [result["status"] for result in results] == [201, 422, 409, 422, 201]
-    assert [results[i]["quote"]["reference"] for i in (0, 4)] == ["a", "b"]
+    assert [result["status"] for result in results] == [201, 422, 409, 422, 500, 500, 201]
+    assert [results[i]["quote"]["reference"] for i in (0, -1)] == ["a", "b"]
+    for result in results[4:6]:
+        assert result["problem"]["code"] == "internal_error"
+        assert result["problem"]["detail"] == "this was logged as error e-1"
     assert results[1]["problem"]["faults"][0]["field"] == "instrument.amount"
     assert len(journal.kept) == 2
 

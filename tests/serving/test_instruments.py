@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from decimal import Decimal
@@ -204,6 +205,72 @@ def test_a_draw_of_the_wrong_kind_is_refused_by_its_place(desk: Desk) -> None:
     odd = [{"month": 0, "share": 0.5}, {"month": "soon", "share": 0.5}]
     (field,) = refused(desk, changed("rd_loan", milestones=odd))
     assert field == "instrument.milestones[1].month"
+
+
+def test_a_warrant_worth_more_than_the_loan_is_refused_by_its_field(desk: Desk) -> None:
+    """Its negative rate has no annuity: it was a fault of the server's once."""
+    huge = {"coverage": 1, "years": 50, "volatility": 0.6, "strike_ratio": 0.01}
+    for repayment in ("annuity", "linear"):
+        asked = changed("venture_debt", repayment=repayment, grace_months=0, warrant=huge)
+        assert [*refused(desk, asked)] == ["instrument.warrant.coverage"]
+
+
+def test_a_rate_where_no_balance_needs_it_is_refused_by_its_field(desk: Desk) -> None:
+    assert [*refused(desk, changed("guarantee", loan_rate=0.05))] == ["instrument.loan_rate"]
+
+
+@pytest.mark.parametrize("name", ["guarantee", "insurance", "equity"])
+def test_a_lender_s_override_is_refused_by_its_field_where_nothing_is_lent(
+    desk: Desk, name: str
+) -> None:
+    body = {**BODIES[name], "overrides": {"margin_bps": 100}}
+    kind = BODIES[name]["instrument"]["kind"]
+    assert refused(desk, body) == {"overrides.margin_bps": f"left out for {kind}"}
+
+
+def test_what_was_assumed_within_an_object_or_a_list_is_said(desk: Desk) -> None:
+    warrant = {"coverage": 0.05, "years": 7, "volatility": 0.6, "strike_ratio": None}
+    debt = quoted(desk, changed("venture_debt", warrant=warrant))["instrument"]
+    assert debt["warrant"] == {**warrant, "strike_ratio": 1.0, "dilution": 0.0}
+    steps = [{"month": 0, "share": 1}]
+    loan = quoted(desk, changed("rd_loan", milestones=steps, pledge_value=...))["instrument"]
+    assert loan["milestones"] == [{"month": 0, "share": 1, "success": 1}]
+    assert loan["pledge_value"] == 0.0
+    stake = quoted(desk, changed("equity", stages=..., scenarios=..., retention=...))["instrument"]
+    assert (stake["stages"], stake["scenarios"], stake["retention"]) == ([], None, 1.0)
+
+
+@pytest.mark.parametrize("cover", ["rd_failure", "first_set_equipment", "ip_pledge_guarantee"])
+def test_a_cover_says_the_borrowers_lgd_and_what_a_default_costs_it(desk: Desk, cover: str) -> None:
+    # claims for one default x severity, from the policy's file; the lender's cover pays the LGD
+    quote = quoted(desk, changed("insurance", cover=cover, deductible=0.1, term_months=24))
+    assert float(quote["lgd"]) == pytest.approx(1 / (1 + math.exp(-0.2)), abs=1e-6)
+    severities = {"rd_failure": 1.2 * 0.5, "first_set_equipment": 0.5 * 0.3}
+    cost = 0.9 * severities.get(cover, float(quote["lgd"]))
+    assert quote["details"]["loss_at_default"] == pytest.approx(cost, abs=2e-6)
+
+
+def test_a_pledge_lowers_what_a_default_costs_and_not_the_borrowers_lgd(desk: Desk) -> None:
+    at_once = [{"month": 0, "share": 1}]
+    costs = []
+    for pledge in (0, 10_000_000, 1e12):
+        asked = changed("rd_loan", milestones=at_once, pledge_value=pledge, repayment="bullet")
+        asked["instrument"].update(amount=5_000_000, grace_months=0)
+        quote = quoted(desk, asked)
+        assert float(quote["lgd"]) == pytest.approx(1 / (1 + math.exp(-0.2)), abs=1e-6)
+        costs.append(quote["details"].get("loss_at_default", float(quote["lgd"])))
+    lgd = 1 / (1 + math.exp(-0.2))  # 0.25: the policy's recovery of a pledge, 2.5 m of 5 m
+    assert costs == pytest.approx([lgd, lgd / 2, 0.0], abs=2e-6)
+
+
+def test_the_payers_are_those_of_the_lines_as_they_are_printed(desk: Desk) -> None:
+    for months in range(24, 60):
+        asked = changed("scheme", term_months=months, grace_months=0, payment_months=1)
+        quote = quoted(desk, asked)
+        lines = {line["name"]: Decimal(line["bps"]) for line in quote["waterfall"]}
+        payers = quote["details"]["support"]["expected_loss_payers"]
+        assert total(payers) == lines["expected_loss"]
+        assert total(leg for leg in payers if leg["role"] != "bank") == -lines["scheme_loss"]
 
 
 def test_an_override_beyond_the_callers_bounds_is_refused(desk: Desk) -> None:
