@@ -7,9 +7,10 @@ holds that is in S and A, or in neither. Written as a sum over subsets, by their
 
     v(S) = sum_{T in S} d(T),     d(T) = (-1)^|T less A|  v p(N less (T and A))
 
-so 2^k numbers a leaf, made once when the model is loaded, hold the dividends of every request. Added
-up over the leaves of all trees, and with those of a network, whose terms have one group or two, one
-pass over the subsets (the zeta transform) turns them into the mean margins of all coalitions.
+so 2^k numbers a leaf, made once when the model is loaded, hold the dividends of every request.
+Added up over the leaves of all trees, and with those of a network, whose terms have one group or
+two, one pass over the subsets (the zeta transform) turns them into the mean margins of all
+coalitions.
 
 Source: Harsanyi (1963), A Simplified Bargaining Model for the n-Person Cooperative Game, for the
 dividends; Yates (1937) for the pass.
