@@ -30,7 +30,7 @@ from pricing.errors import ModelError, PolicyError
 from pricing.instrument import Instrument
 
 EXACT_ABOVE_BPS = 2_000.0  # of the figure, either sign
-LIMIT_BPS, LIMIT_SHARE = 5.0, 0.03  # the larger: in bp, and of the move from the base
+LIMIT_BPS, LIMIT_SHARE = 5.0, 0.03  # the larger: in bp, and of what the groups move, both ways
 RESIDUE_BPS = 1e-6  # what parts may miss of their figure before it is an error
 
 
@@ -99,7 +99,7 @@ class Audit:
             groups_bps=exact,
             macro_bps=macro_bps,
             difference_bps=float(np.abs(told - exact).mean()),
-            limit_bps=max(LIMIT_BPS, LIMIT_SHARE * abs(parts.figure_bps - parts.base_bps)),
+            limit_bps=max(LIMIT_BPS, LIMIT_SHARE * float(np.abs(exact).sum())),
         )
 
     @property

@@ -76,7 +76,7 @@ _AUDIT = {
     "groups": _rows("The exact Shapley values of the figure", {"group": TEXT, "bps": _BPS}),
     "macro_bps": _decimal("Likewise of the economy of late"),
     "mean_difference_bps": _decimal("How far the path is off, the mean of the groups"),
-    "limit_bps": _decimal("The larger of 5 bp and 3 % of the move from the base"),
+    "limit_bps": _decimal("The larger of 5 bp and 3 % of the groups' sizes together"),
     "alarm": {"type": "boolean", "description": "Whether the difference is above the limit"},
 }
 _HORIZONS = {
