@@ -22,6 +22,7 @@ from models.pricer import Pricer
 from models.tables import Tables
 from pricing.arrange import arranged
 from pricing.feedback import Feedback
+from pricing.instrument import Instrument
 from pricing.instruments.equity import Equity
 from pricing.instruments.guarantee import Guarantee
 from pricing.instruments.term_loan import TermLoan
@@ -204,20 +205,27 @@ def test_a_rate_that_feeds_back_is_audited_too() -> None:
 
 
 def test_a_coalition_without_a_price_leaves_nothing_to_audit() -> None:
-    """Below a cap that half of the projects meet, some mixtures are dearer than it."""
-    of, mild = model("boosted"), replace(POLICY, feedback=Feedback(0.002, 300.0))
-    rows = X[:40]
-    margins = np.array([of.read(x).margins + of.overlay for x in rows])
-    free = arranged(DEALS[0], None, replace(mild, spread_cap_bps=90_000.0), EDGES)
-    cap_bps = float(np.median(free.figures(margins)))
-    instrument = arranged(DEALS[0], None, replace(mild, spread_cap_bps=cap_bps), EDGES)
-    outcomes = set()
-    for x, figure in zip(rows, free.figures(margins), strict=True):
-        if figure < cap_bps:
-            reading = of.read(x)
-            parts = attribute(of, reading, instrument)
-            outcomes.add(Audit.of(of, reading, instrument, parts) is None)
-    assert outcomes == {True, False}
+    """A mixture of two projects may be dearer than both, and than the cap."""
+    of, feedback = model("boosted"), Feedback(0.002, 300.0)
+
+    def capped(cap_bps: float) -> Instrument:
+        rules = replace(POLICY, feedback=feedback, spread_cap_bps=cap_bps)
+        return arranged(DEALS[0], None, rules, EDGES)
+
+    def found(cap_bps: float) -> Audit | None:
+        parts = attribute(of, reading, capped(cap_bps))
+        return Audit.of(of, reading, capped(cap_bps), parts)
+
+    for x in X:
+        reading = of.read(x)
+        margins = of.coalitions(reading)
+        assert margins is not None
+        worth = capped(90_000.0).figures(np.concatenate([margins, margins + of.overlay]))
+        ends, dearest = max(worth[0], worth[-1]), worth.max()
+        if dearest > 1.3 * ends:
+            break
+    assert found(dearest + 1.0) is not None
+    assert found((1.2 * ends + dearest) / 2) is None
 
 
 def test_a_wrong_contribution_raises_the_alarm_and_a_right_one_does_not() -> None:
