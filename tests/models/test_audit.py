@@ -115,7 +115,7 @@ def mean_margins(family: str, x: Floats, coalition: int) -> Floats:
     return np.asarray(np.average(margins, axis=0, weights=WEIGHT))
 
 
-def by_brute_force(worth: Floats) -> list[float]:
+def by_brute_force(worth: Floats) -> Floats:
     """Return the mean gain of every player over all orders in which they may come."""
     n = len(worth).bit_length() - 1
     gains = np.zeros(n)
@@ -123,7 +123,7 @@ def by_brute_force(worth: Floats) -> list[float]:
         reached = np.cumsum([0, *(1 << i for i in order)])
         for player, (before, after) in zip(order, pairwise(reached), strict=True):
             gains[player] += worth[after] - worth[before]
-    return (gains / math.factorial(n)).tolist()
+    return np.asarray(gains / math.factorial(n))
 
 
 def audited(of: HazardModel, x: Floats, instrument: Any = LOAN) -> Audit:
@@ -140,6 +140,7 @@ def test_every_coalition_and_value_is_that_of_brute_force(family: str, row: int)
     x, of = X[row], model(family)
     expected = np.array([mean_margins(family, x, coalition) for coalition in range(16)])
     given = of.coalitions(of.read(x))
+    assert given is not None
     np.testing.assert_allclose(given, expected, rtol=0, atol=1e-9)
     worth = LOAN.figures(np.concatenate([expected, expected + OVERLAY]))
     found = audited(of, x)
