@@ -43,6 +43,7 @@ bench: $(READY) ## accuracy, references, explanation and throughput, side by sid
 	@$(PY) -m benchmarks.accuracy
 	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
+	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
 
 soak: $(READY) ## a steady load on a server of its own, MINUTES=10

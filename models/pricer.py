@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.project import faults
-from models.explain import Explanation, attribute, explain
+from models.audit import Audit
+from models.explain import Explanation, attribute, explain, needs_exact
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.reasons import Language
@@ -37,6 +38,8 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        *,
+        audit: bool = False,
     ) -> Quote:
         """Check, encode, read, price, explain.
 
@@ -45,6 +48,7 @@ class Pricer:
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
             overrides: numbers of the policy that the caller asks to change, within its bounds.
+            audit: hold the explanation against the exact values of its groups.
 
         Raises:
             InputError: every value that is not as declared.
@@ -52,7 +56,7 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support, overrides)
+        return self.quote_checked(project, deal, support, overrides, audit=audit)
 
     def quote_checked(
         self,
@@ -60,6 +64,8 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        *,
+        audit: bool = False,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
@@ -71,7 +77,9 @@ class Pricer:
         parts = attribute(model, reading, instrument)
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
-        told = explain(model, parts, waterfall, known, x)
+        audit |= needs_exact(waterfall)
+        audited = Audit.of(model, reading, instrument, parts) if audit else None
+        told = explain(model, parts, waterfall, known, x, audited)
         return Quote(price, waterfall, told, interval, model, self.policy, overrides)
 
 
@@ -131,11 +139,22 @@ class Quote:
             told["support"] = {**told["support"], "expected_loss_payers": payers}
         return told
 
+    @property
+    def method(self) -> str:
+        """Return which method made the numbers of the explanation."""
+        return self.explanation.method
+
+    @property
+    def audit(self) -> Audit | None:
+        """Return what an audit of the explanation found, where there was one."""
+        return self.explanation.audit
+
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency
         columns = told.columns
         return {
             "of": told.of,
+            "method": told.method,
             "base_bps": text(told.base),
             "items": [
                 {
@@ -159,6 +178,18 @@ class Quote:
                 }
                 for why in told.reasons
             ],
+            **({} if told.audit is None else {"audit": self._audit(told.audit)}),
+        }
+
+    def _audit(self, audit: Audit) -> dict[str, Any]:
+        _, groups, macro, _ = audit.rounded(self.waterfall.figure / 100)
+        named = zip(self.model.column_set.groups_told, groups, strict=True)
+        return {
+            "groups": [{"group": group, "bps": text(part)} for group, part in named],
+            "macro_bps": text(macro),
+            "mean_difference_bps": _fixed(audit.difference_bps, 2),
+            "limit_bps": _fixed(audit.limit_bps, 2),
+            "alarm": audit.alarm,
         }
 
     def _interval(self) -> dict[str, Any]:

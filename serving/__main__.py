@@ -146,11 +146,11 @@ async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
     rules = policy.load(settings.policy, currency=model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
-        return _desk(contract, pricer, NoJournal()).what_if(body).body
+        return _desk(settings, contract, pricer, NoJournal()).what_if(body).body
     journal = parts.journal(settings)
     try:
         journal.wait_open(5)
-        return (await _desk(contract, pricer, journal).quote(body)).body
+        return (await _desk(settings, contract, pricer, journal).quote(body)).body
     finally:
         journal.close()
 
@@ -162,8 +162,10 @@ def _champion(settings: Settings) -> HazardModel:
         raise RefusedError(NOT_READY, str(error)) from None
 
 
-def _desk(contract: Contract, pricer: Pricer, journal: SqliteJournal | NoJournal) -> Desk:
-    return parts.desk(contract, pricer, journal, Gauges())
+def _desk(
+    settings: Settings, contract: Contract, pricer: Pricer, journal: SqliteJournal | NoJournal
+) -> Desk:
+    return parts.desk(contract, pricer, journal, Gauges(), audit_share=settings.audit_share)
 
 
 def _with_language(body: Any, language: str) -> Any:

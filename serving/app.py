@@ -30,7 +30,7 @@ from serving.journal import Journal, SqliteJournal
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
-from serving.quote_id import uuid7
+from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
 
 EXAMPLES = ROOT / "examples"
@@ -63,7 +63,9 @@ class Server:
 
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
-        self.office.bundle = bundle(model, rules, self.journal, self.gauges)
+        self.office.bundle = bundle(
+            model, rules, self.journal, self.gauges, audit_share=self.settings.audit_share
+        )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
 
@@ -96,13 +98,15 @@ def journal(settings: Settings) -> SqliteJournal:
     )
 
 
-def bundle(model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges) -> Bundle:
+def bundle(
+    model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges, *, audit_share: float
+) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
         model=model_document(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -111,7 +115,9 @@ def bundle(model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges) -> 
     )
 
 
-def desk(contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges) -> Desk:
+def desk(
+    contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges, *, audit_share: float
+) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
         contract=contract,
@@ -120,7 +126,9 @@ def desk(contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges) -> D
         now=lambda: datetime.now(UTC),
         new_id=lambda now: uuid7(now, secrets.token_bytes),
         new_error_id=new_error_id,
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
         stage=gauges.stage,
+        audited=gauges.audit,
     )
 
 
@@ -141,4 +149,4 @@ def _warm(pricer: Pricer) -> None:
     """Price a project of which nothing is known, so that everything is compiled."""
     for repayment in REPAYMENTS:
         terms = Terms(amount=1e6, term_months=12, repayment=repayment)
-        pricer.quote_checked({}, TermLoan(terms)).document("en")
+        pricer.quote_checked({}, TermLoan(terms), audit=True).document("en")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from models.audit import Audit
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError
@@ -20,10 +22,21 @@ from serving.journal import Journal
 from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
+Audited = Callable[[str, Audit], None]  # by method
+
+log = logging.getLogger("seedrate.desk")
 
 
 class Quote(Protocol):
     """A price and its explanation."""
+
+    @property
+    def method(self) -> str:
+        """Return which method made the numbers of the explanation."""
+
+    @property
+    def audit(self) -> Audit | None:
+        """Return what an audit of the explanation found, None where there was none."""
 
     def document(self, language: Language) -> dict[str, Any]:
         """Return the body of a reply, ready for JSON."""
@@ -38,6 +51,8 @@ class Pricer(Protocol):
         deal: Deal,
         support: Support | None,
         overrides: Mapping[str, float],
+        *,
+        audit: bool,
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
@@ -60,7 +75,9 @@ class Desk:
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
     new_error_id: Callable[[], str]
+    drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
+    audited: Audited
 
     async def quote(self, body: Any) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -92,31 +109,39 @@ class Desk:
         """Check, price, explain and write one request."""
         began = perf_counter()
         asked = self.contract.read(body)
-        checked = perf_counter()
+        checked, now = perf_counter(), self.now()
+        quote_id = self.new_id(now) if recorded else None
+        audit = quote_id is not None and self.drawn(quote_id)
         try:
-            support = asked.support(self.now().date())
-            quote = self.pricer.quote_checked(asked.project, asked.deal, support, asked.overrides)
+            quote = self.pricer.quote_checked(
+                asked.project,
+                asked.deal,
+                asked.support(now.date()),
+                asked.overrides,
+                audit=audit,
+            )
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
-        reply = self._written(asked, quote, recorded=recorded)
+        reply = _written(asked, quote, now, quote_id)
+        if quote.audit is not None:
+            self._tell(quote_id, quote.method, quote.audit)
         self.stage("check", checked - began)
         self.stage("price", priced - checked)
         self.stage("write", perf_counter() - priced)
         return reply
 
-    def _written(self, asked: Asked, quote: Quote, *, recorded: bool) -> Reply:
-        now = self.now()
-        quote_id = self.new_id(now) if recorded else None
-        document = {
-            "quote_id": quote_id,
-            "recorded": recorded,
-            "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "reference": asked.reference,
-            "instrument": asked.instrument,
-            **quote.document(asked.language),
-        }
-        return Reply(quote_id, orjson.dumps(document))
+    def _tell(self, quote_id: str | None, method: str, audit: Audit) -> None:
+        self.audited(method, audit)
+        if audit.alarm:
+            log.warning(
+                "quote %s: its path is off the exact values of its groups by %.2f bp in the mean, "
+                "allowed are %.2f; published is %s",
+                quote_id or "not recorded",
+                audit.difference_bps,
+                audit.limit_bps,
+                method,
+            )
 
     async def _record(self, reply: Reply) -> None:
         began = perf_counter()
@@ -137,6 +162,18 @@ class Desk:
         except RefusedError as refusal:
             return refusal
         return priced
+
+
+def _written(asked: Asked, quote: Quote, now: datetime, quote_id: str | None) -> Reply:
+    document = {
+        "quote_id": quote_id,
+        "recorded": quote_id is not None,
+        "time": now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "reference": asked.reference,
+        "instrument": asked.instrument,
+        **quote.document(asked.language),
+    }
+    return Reply(quote_id, orjson.dumps(document))
 
 
 def _results(answers: Sequence[Reply | RefusedError]) -> bytes:

@@ -50,6 +50,13 @@ _VERSIONED = {
 }
 _EXPLANATION = {
     "of": {"type": "string", "description": "The figure explained"},
+    "method": {
+        "enum": ["path", "exact_groups"],
+        "description": (
+            "path: Aumann-Shapley; exact_groups: the exact Shapley values of the groups, split "
+            "among their columns as the path says"
+        ),
+    },
     "base_bps": _decimal("The figure of the reference: what the background's mean costs"),
     "items": _rows(
         "What each column adds, largest first",
@@ -68,6 +75,13 @@ _EXPLANATION = {
         "The at most four columns that raise the price most",
         {"code": TEXT, "column": TEXT, "bps": _BPS, "text": TEXT},
     ),
+}
+_AUDIT = {
+    "groups": _rows("The exact Shapley values of the figure", {"group": TEXT, "bps": _BPS}),
+    "macro_bps": _decimal("Likewise of the economy of late"),
+    "mean_difference_bps": _decimal("How far the path is off, the mean of the groups"),
+    "limit_bps": _decimal("The larger of 5 bp and 3 % of the groups' sizes together"),
+    "alarm": {"type": "boolean", "description": "Whether the difference is above the limit"},
 }
 _HORIZONS = {
     "12": _decimal("Within 12 months, or within a shorter term"),
@@ -153,7 +167,13 @@ QUOTE: Json = _object(
                 },
             },
         },
-        "explanation": _object(_EXPLANATION),
+        "explanation": {
+            **_object(_EXPLANATION),
+            "properties": {
+                **_EXPLANATION,
+                "audit": _object(_AUDIT, "Only where the explanation was audited"),
+            },
+        },
         "missing_sources": _rows(
             "Sources of which nothing is known, and what that costs; part of the items",
             {"source": TEXT, "columns": {"type": "array", "items": TEXT}, "bps": _BPS},

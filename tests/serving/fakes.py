@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
+from models.audit import Audit
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
@@ -83,6 +84,8 @@ class PlainQuote:
     """Ten basis points for every month of the term, and nothing to explain."""
 
     terms: Terms
+    method: str = "path"
+    audit: Audit | None = None
 
     def document(self, language: Language) -> dict[str, Any]:
         return {"spread_bps": f"{10 * self.terms.term_months:.2f}", "language": language}
@@ -98,6 +101,8 @@ class PlainPricer:
         deal: Deal,
         support: Support | None,
         overrides: Mapping[str, float],
+        *,
+        audit: bool,
     ) -> PlainQuote:
         terms = deal.terms
         match project.get("city"):
@@ -136,5 +141,7 @@ def desk(journal: ListJournal) -> Desk:
         now=lambda: NOON,
         new_id=lambda now: uuid7(now, lambda size: next(numbers).to_bytes(size, "big")),
         new_error_id=lambda: "e-1",
+        drawn=lambda quote_id: False,
         stage=lambda stage, seconds: None,
+        audited=lambda method, audit: None,
     )

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+import numpy as np
 import orjson
 import pytest
 
+from models.audit import Audit
+from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
+from pricing.support.supported import Support
+from serving.gauges import Gauges
 from serving.journal import NoJournal
 from serving.problem import RefusedError
-from tests.serving.fakes import ListJournal, desk, request
+from serving.quote_id import drawn
+from tests.serving.fakes import ListJournal, PlainPricer, PlainQuote, desk, request
 
 
 def test_what_is_given_has_been_recorded() -> None:
@@ -105,3 +113,50 @@ def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
         asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40)))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
+
+
+@dataclass(frozen=True)
+class AuditedPricer(PlainPricer):
+    """Finds, when it is asked to audit, what a column in the request says."""
+
+    def quote_checked(
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None,
+        overrides: Mapping[str, float],
+        *,
+        audit: bool,
+    ) -> PlainQuote:
+        found = Audit(300.0, np.zeros(1), 0.0, float(str(project["staff"])), 5.0)
+        return PlainQuote(deal.terms, "path", found if audit else None)
+
+
+def test_the_ids_that_are_drawn_are_audited_counted_and_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gauges = Gauges()
+    audited = replace(
+        desk(ListJournal()),
+        pricer=AuditedPricer(),
+        drawn=lambda quote_id: not quote_id.endswith("2"),
+        audited=gauges.audit,
+    )
+    for staff in (12, 700, 3):  # off by 12 bp, not audited, off by 3 bp; 5 are allowed
+        asyncio.run(audited.quote(request(project__staff=staff)))
+    audited.what_if(request(project__staff=800))
+    text = gauges.text().decode()
+    assert 'seedrate_audit_difference_bps_count{method="path"} 2.0' in text
+    assert 'seedrate_audit_difference_bps_sum{method="path"} 15.0' in text
+    assert 'seedrate_audit_alarms_total{method="path"} 1.0' in text
+    assert len(caplog.records) == 1
+    assert "000000000001: its path is off" in caplog.text
+    assert "biotech" not in caplog.text
+
+
+def test_the_share_of_ids_that_are_drawn_is_the_share_asked_for() -> None:
+    ids = [f"01a20846-fe00-7000-8000-{number:012x}" for number in range(20_000)]
+    found = sum(drawn(one, share=0.02) for one in ids)
+    assert abs(found - 400) < 4 * np.sqrt(400)  # four standard deviations of a binomial
+    assert not any(drawn(one, share=0.0) for one in ids)
+    assert all(drawn(one, share=1.0) for one in ids)
