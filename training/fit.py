@@ -285,7 +285,7 @@ def _level(train: Book, x: Floats, causes: Causes, parts: Split, options: Option
     """Level by what was known at the snapshot; mature labels have seen beyond it and get none."""
     if options.labels is Labels.MATURE:
         return overlay.NO_LEVEL
-    to_month = parts.test_from - overlay.months_until_known(train)
+    to_month = parts.known_until
     alive = train.originated + train.age_months > to_month - options.level_months
     return overlay.fit_level(
         train.take(alive),

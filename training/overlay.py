@@ -58,7 +58,7 @@ def fit_level(
     Args:
         book: labels as known at the snapshot.
         log_hazard: (n, K) the margins of default that the trees give the same projects.
-        to_month: where the window ends: the snapshot, less the time it takes to hear of a default.
+        to_month: where the window ends: what happened before it is known.
         months: the window's length.
         prior_events: kappa, in expected weighted defaults.
     """
@@ -74,12 +74,3 @@ def fit_level(
     expected = float(book.weight @ (at_risk * np.exp(log_hazard)).sum(axis=1))
     shift = float(np.log((observed + prior_events) / (expected + prior_events)))
     return Level(from_month, to_month, observed, expected, shift)
-
-
-def months_until_known(book: Book, *, share: float = 0.9) -> int:
-    """Return the months it takes to hear of this share of the defaults; 0 if none are known."""
-    defaults = book.event == DEFAULTED
-    if not defaults.any():
-        return 0
-    delay = book.event_known[defaults] - (book.originated + book.age_months)[defaults]
-    return max(0, int(np.ceil(np.quantile(delay, share))))
