@@ -44,14 +44,22 @@ NO_LEVEL = Level(0, 0, 0.0, 0.0, 0.0)
 
 
 def fit_level(
-    book: Book, log_hazard: Floats, *, to_month: int, months: int, prior_events: float
+    book: Book,
+    log_hazard: Floats,
+    *,
+    to_month: int,
+    months: int,
+    prior_events: float,
+    kept: float,
 ) -> Level:
     """Return the level of the `months` before `to_month`, drawn towards none by its credibility.
 
     If the true defaults are Poisson with mean c times the expected ones and c has a gamma prior of
     mean one and weight kappa, the posterior mean of c is
 
-        c = (observed + kappa) / (expected + kappa),        shift = log c.
+        c = (observed + kappa) / (expected + kappa),        shift = kept log c.
+
+    The months are past, and a loan is for years: cycles turn, so that only a part of a level lasts.
 
     Source: Bühlmann & Gisler, A Course in Credibility Theory (2005), section 2.2 (Poisson-gamma).
 
@@ -61,6 +69,7 @@ def fit_level(
         to_month: where the window ends: what happened before it is known.
         months: the window's length.
         prior_events: kappa, in expected weighted defaults.
+        kept: how much of the level the coming years are expected to have, from 0 to 1.
     """
     from_month = to_month - months
     edges = np.asarray(book.column_set.age_edges_months, np.float64)
@@ -72,5 +81,5 @@ def fit_level(
     fell &= book.age_months <= edges[-1]
     observed = float(book.weight[fell].sum())
     expected = float(book.weight @ (at_risk * np.exp(log_hazard)).sum(axis=1))
-    shift = float(np.log((observed + prior_events) / (expected + prior_events)))
+    shift = kept * float(np.log((observed + prior_events) / (expected + prior_events)))
     return Level(from_month, to_month, observed, expected, shift)

@@ -115,5 +115,6 @@ def _benchmark(fitted: Fitted, train: Book, seen: Floats, x: Floats) -> Floats:
         to_month=parts.known_until,
         months=chosen["level_months"],
         prior_events=chosen["level_prior"],
+        kept=chosen["level_kept"],
     )
     return np.asarray(linear.margins(x) + level.shift, np.float64)

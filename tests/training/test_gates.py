@@ -48,8 +48,13 @@ BETTER = {
 GOOD: dict[str, Any] = {
     "metrics": {f"{name}_36m": measured(1.0, 0.9, 1.1) for name in METRICS},
     "gains": BETTER,
+    "scorecard": {"gains": BETTER},
+    "calibration": {"36m": {"ici": 0.01}},
+    "interval": {"tau": 0.2, "horizon_months": 24, "coverage": 0.9, "cohorts": 80},
     "champion": {"digest": CHAMPION, "gains": BETTER},
 }
+SECTIONS = RULES.validation.sections if RULES.validation else ()
+LIGHTS = {name: {"light": "green"} for name in SECTIONS}
 AROUND = Around(CHAMPION, frozenset(RULES.pack.run if RULES.pack else ()))
 
 
@@ -74,6 +79,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terms = Terms(amount=1e6, term_months=36, repayment="linear")
     asked = [({"debt": 0.5, "must": 1.0}, terms), ({"must": 0.0}, terms)]
     (folder / "evaluation.json").write_text("[]")
+    (folder / "validation.json").write_text(json.dumps(LIGHTS))
     golden.add(folder, model, asked, policy.text(currency="EUR"))
     return folder
 
@@ -97,7 +103,7 @@ def folder(sealed: Path, tmp_path: Path) -> Path:
 
 def test_a_sound_model_passes(folder: Path) -> None:
     answers = gates.ask(folder, artifact.verify(folder), RULES, AROUND)
-    assert len(answers) == 14
+    assert len(answers) == 20
     assert not [gate for gate in answers if not gate.passed]
 
 
