@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from features.project import faults
 from models.explain import Explanation, attribute, explain
+from models.grades import MONTHS, grade_of
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.reasons import Language
@@ -100,6 +103,7 @@ class Quote:
             self.waterfall.of: text(self.waterfall.total),
             "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
+            "grade": int(grade_of(np.array([self.price.pd[str(MONTHS)]]))[0]),
             "lgd": f"{self.price.lgd:.6f}",
             "survival": [
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)

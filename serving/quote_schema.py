@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.grades import GRADES, MONTHS, band
 from serving.instruments import KINDS
 
 Json = dict[str, Any]
@@ -114,6 +115,13 @@ QUOTE: Json = _object(
         **FIGURES,
         "waterfall": _rows("The parts of the rate", {"name": TEXT, "bps": _BPS}),
         "pd": _object(_HORIZONS, "Probability of default, capped at the term"),
+        "grade": {
+            "type": "integer",
+            "minimum": GRADES[0],
+            "maximum": GRADES[-1],
+            "description": f"On the master scale: 1 is the safest; PDs within {MONTHS} months of "
+            + "; ".join(f"{grade}: {band(grade)}" for grade in GRADES),
+        },
         "lgd": _decimal("Loss given default, weighted by expected loss"),
         "survival": _rows(
             "Probability that the loan still runs",

@@ -39,9 +39,10 @@ ENOUGH_COHORTS = 40  # a year of quarters; half of them give tau where coverage 
 ENOUGH_DEFAULTS = 100
 LEVELS = 30  # of a category, above which its cohorts would be tiny
 NODES, PARTS = 9, 11  # of the integral over a quarter's shift; parts of tau that are tried
+CLOSE = {"xatol": 1e-3}  # of tau
 WIDEST = 2.0  # no tau is larger
 LEAST_CHANCE = 1e-300  # of a shift that is out of reach
-SHIFTS = np.linspace(-6.0, 6.0, 601)  # (shifts,) of a cohort's logit
+SHIFTS = np.linspace(-6.0, 6.0, 401)  # (shifts,) of a cohort's logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +129,17 @@ class Cohorts:
 
 def tau_of(cohorts: Cohorts) -> float:
     """Return the standard deviation that makes the cohorts most likely; 0 if chance is enough."""
+    given_shift = _given_shift(cohorts)
+
+    def log_likelihood(tau: float) -> float:
+        chances = np.log(np.maximum(_chances(cohorts.sd_bag, tau), LEAST_CHANCE))
+        return float(logsumexp(given_shift + chances, axis=1).sum())
+
     found = minimize_scalar(
-        lambda sd: -_log_likelihood(cohorts, sd), bounds=(0.0, WIDEST), method="bounded"
+        lambda sd: -log_likelihood(sd), bounds=(0.0, WIDEST), method="bounded", options=CLOSE
     )
     best = float(found.x)
-    return best if _log_likelihood(cohorts, best) > _log_likelihood(cohorts, 0.0) else 0.0
+    return best if log_likelihood(best) > log_likelihood(0.0) else 0.0
 
 
 def ranks(cohorts: Cohorts, *, tau: float, chance_alone: bool = False) -> Floats:
@@ -251,8 +258,3 @@ def _given_shift(cohorts: Cohorts) -> Floats:
     """Return (cohorts, shifts) the log-likelihood of the defaults at each shift."""
     n, k, share = cohorts.n[:, None], cohorts.k[:, None], cohorts.share
     return np.asarray(xlogy(k, share) + xlog1py(n - k, -share), np.float64)
-
-
-def _log_likelihood(cohorts: Cohorts, tau: float) -> float:
-    chances = np.log(np.maximum(_chances(cohorts.sd_bag, tau), LEAST_CHANCE))
-    return float(logsumexp(_given_shift(cohorts) + chances, axis=1).sum())

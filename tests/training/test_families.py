@@ -17,7 +17,7 @@ from pricing import policy
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from pricing.survival import DEFAULT
-from training import monotone
+from training import drift, monotone
 from training.fit import Fitted, fit
 from training.options import Family, Options
 from training.shape import Shape

@@ -21,7 +21,7 @@ from training.fit import fit
 from training.gates import Around, Gate
 from training.metrics import METRICS
 from training.options import Options
-from training.rules import Rules, Slack
+from training.rules import Rules, Slack, Validation
 from training.trees import Trees
 
 SMALL = Options(
@@ -257,3 +257,56 @@ def test_a_file_that_is_missing_is_named(folder: Path) -> None:
     run = AROUND.run - {"curves/roc.png"}
     answers = failed(folder, artifact.seal(folder), around=replace(AROUND, run=run))
     assert [gate.figure for gate in answers] == ["no evaluation.json", "no curves/roc.png"]
+
+
+def test_a_scorecard_that_is_not_beaten_is_named(folder: Path) -> None:
+    def tie(card: dict[str, Any]) -> None:
+        card["scorecard"]["gains"]["auc_36m"] = measured(0.001, -0.001, 0.003)
+
+    (gate,) = failed(folder, rewrite(folder, tie))
+    assert gate.name == "AUC at 36 months, less the scorecard's"
+    assert gate.figure == "+0.0010 [-0.0010, +0.0030]"
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "figure", "needed"),
+    [
+        ("calibration", {"36m": {"ici": 0.06}}, "0.0600", "at most 0.05"),
+        ("calibration", {}, "not measured", "at most 0.05"),
+        ("interval", {"coverage": 0.7, "cohorts": 80}, "0.700 of 80 cohorts", "in [0.85, 0.98]"),
+        ("interval", {"tau": None, "coverage": None}, "not measured", "in [0.85, 0.98]"),
+    ],
+)
+def test_a_curve_far_off_and_an_interval_that_does_not_hold_are_named(
+    folder: Path, section: str, change: dict[str, Any], figure: str, needed: str
+) -> None:
+    (gate,) = failed(folder, rewrite(folder, lambda card: card.update({section: change})))
+    assert (gate.figure, gate.needed) == (figure, needed)
+    assert not gate.final
+
+
+def relit(folder: Path, lights: dict[str, Any]) -> str:
+    (folder / "validation.json").write_text(json.dumps(lights))
+    return artifact.seal(folder)
+
+
+def test_a_section_of_the_pack_that_is_missing_or_red_is_named(folder: Path) -> None:
+    lights = {**LIGHTS, "leakage": {"light": "red"}}
+    del lights["fairness"]
+    absent, red = failed(folder, relit(folder, lights))
+    assert (absent.figure, absent.passed) == ("no fairness", False)
+    assert (red.figure, red.needed) == ("leakage", "none")
+
+
+def test_rules_may_let_a_red_section_pass_by_name(folder: Path) -> None:
+    digest = relit(folder, {**LIGHTS, "grades": {"light": "red"}, "limits": {"light": "grey"}})
+    assert [gate.figure for gate in failed(folder, digest)] == ["grades"]
+    leave = Rules("own", "1", 36, validation=Validation(SECTIONS, ("grades",)))
+    assert not failed(folder, digest, leave)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"leakage": 1}'])
+def test_a_pack_that_cannot_be_read_has_no_sections(folder: Path, text: str) -> None:
+    (folder / "validation.json").write_text(text)
+    (gate,) = failed(folder, artifact.seal(folder))
+    assert gate.figure == f"no {', '.join(SECTIONS)}"
