@@ -39,7 +39,7 @@ ENOUGH_COHORTS = 40  # a year of quarters; half of them give tau where coverage 
 ENOUGH_DEFAULTS = 100
 LEVELS = 30  # of a category, above which its cohorts would be tiny
 NODES, PARTS = 9, 11  # of the integral over a quarter's shift; parts of tau that are tried
-CLOSE = {"xatol": 1e-3}  # of tau
+CLOSE = 1e-3  # of tau
 WIDEST = 2.0  # no tau is larger
 LEAST_CHANCE = 1e-300  # of a shift that is out of reach
 SHIFTS = np.linspace(-6.0, 6.0, 401)  # (shifts,) of a cohort's logit
@@ -136,7 +136,10 @@ def tau_of(cohorts: Cohorts) -> float:
         return float(logsumexp(given_shift + chances, axis=1).sum())
 
     found = minimize_scalar(
-        lambda sd: -log_likelihood(sd), bounds=(0.0, WIDEST), method="bounded", options=CLOSE
+        lambda sd: -log_likelihood(sd),
+        bounds=(0.0, WIDEST),
+        method="bounded",
+        options={"xatol": CLOSE},
     )
     best = float(found.x)
     return best if log_likelihood(best) > log_likelihood(0.0) else 0.0

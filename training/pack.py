@@ -288,12 +288,12 @@ def _figures(packed: Pack) -> Iterator[Figure]:
                     suffix = "" if end == "value" else f"_{end}"
                     yield Figure(f"{key}{suffix}", value, measure.vintage or 0)
     for horizon, told in packed.calibration.items():
-        for name, value in told.items():
-            if value is not None and name != "slope":  # that one has an interval, above
-                yield Figure(f"{CALIBRATED.get(name, name)}_{horizon}", value, 0)
+        for name, figure in told.items():
+            if figure is not None and name != "slope":  # that one has an interval, above
+                yield Figure(f"{CALIBRATED.get(name, name)}_{horizon}", figure)
     for name in ("tau", "tau_quarter", "tau_group", "coverage", "coverage_of_segments"):
         if packed.interval[name] is not None:
-            yield Figure(f"interval_{name}", packed.interval[name], 0)
+            yield Figure(f"interval_{name}", packed.interval[name])
     yield Figure("monotone_violations", float(sum(packed.violations.values())))
 
 

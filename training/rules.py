@@ -218,9 +218,9 @@ def _some(
     entry: Entry, name: str, what: str, holds: Callable[[str], bool], *, least: int = 1
 ) -> tuple[str, ...]:
     value = entry.raw(name)
-    sound = isinstance(value, list) and all(isinstance(x, str) and holds(x) for x in value)
-    if sound and len(value) >= least:
-        return tuple(value)
+    given: list[Any] = value if isinstance(value, list) and len(value) >= least else [None]
+    if all(isinstance(x, str) and holds(x) for x in given):
+        return tuple(given)
     entry.fault(name, f"a list of {what}", entry.shown(name))
     return ()
 

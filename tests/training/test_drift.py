@@ -144,7 +144,7 @@ def test_origins_learn_from_what_was_known_and_foretell_the_next_year() -> None:
     told_of = drift.judge(
         fitted, fitted.margins(fitted.encoder.matrix(fitted.split.test.frame)), found
     )
-    assert [tried.month for tried in told_of.origins] == ["2005-01", "2006-01"]
+    assert [tried.first for tried in told_of.origins] == ["2005-01", "2006-01"]
 
 
 def test_no_outcome_after_an_origin_moves_what_it_foretold() -> None:
