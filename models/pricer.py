@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from features.project import faults
 from models.audit import Audit
 from models.explain import Explanation, attribute, explain, needs_exact
+from models.grades import grade_of
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.reasons import Language
@@ -107,6 +110,7 @@ class Quote:
             self.waterfall.of: text(self.waterfall.total),
             "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
+            "grade": int(grade_of(np.array([self.price.annual_pd]))[0]),
             "lgd": f"{self.price.lgd:.6f}",
             "survival": [
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)

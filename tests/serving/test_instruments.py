@@ -108,6 +108,15 @@ def test_the_interval_contains_the_probability_of_default(desk: Desk, name: str)
 
 
 @pytest.mark.parametrize("name", BODIES)
+def test_the_grade_is_that_of_the_probability_within_twelve_months(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    pd, grade = float(quote["pd"]["12"]), quote["grade"]
+    # every bound is twice the one before, from 0.25 % on: grade g ends at 0.25 % 2^(g - 1)
+    assert grade == 9 or pd < 0.0025 * 2 ** (grade - 1)
+    assert grade == 1 or pd >= 0.0025 * 2 ** (grade - 2)
+
+
+@pytest.mark.parametrize("name", BODIES)
 def test_the_interval_contains_the_price_before_floor_cap_and_support(
     desk: Desk, name: str
 ) -> None:
