@@ -17,6 +17,7 @@ from pricing.basis_points import text
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.instrument import Price
+from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.support.supported import Support
@@ -37,6 +38,7 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        caller: str = ANYONE,
     ) -> Quote:
         """Check, encode, read, price, explain.
 
@@ -45,6 +47,7 @@ class Pricer:
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
             overrides: numbers of the policy that the caller asks to change, within its bounds.
+            caller: who asks, as the policy's bounds name them.
 
         Raises:
             InputError: every value that is not as declared.
@@ -52,7 +55,7 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support, overrides)
+        return self.quote_checked(project, deal, support, overrides, caller)
 
     def quote_checked(
         self,
@@ -60,12 +63,15 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        caller: str = ANYONE,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        policy = self.policy.overridden(overrides) if overrides else self.policy
+        policy = self.policy
+        if overrides:
+            policy = policy.overridden(overrides, caller=caller)
         instrument = arranged(deal, support, policy, model.edges)
         price = instrument.price(reading.margins + model.overlay)
         interval = model.interval(reading, instrument)

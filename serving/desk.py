@@ -15,6 +15,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, SeedrateError
 from pricing.support.supported import Support
+from serving.access.caller import Caller
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, refused
@@ -38,6 +39,7 @@ class Pricer(Protocol):
         deal: Deal,
         support: Support | None,
         overrides: Mapping[str, float],
+        caller: str,
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
@@ -61,40 +63,44 @@ class Desk:
     new_id: Callable[[datetime], str]
     stage: Stage
 
-    async def quote(self, body: Any) -> Reply:
+    async def quote(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
 
         Args:
             body: the request as JSON says it, not yet checked.
+            caller: who asks; the quote is recorded for their tenant alone.
 
         Raises:
             SeedrateError: the request, the policy or the model forbids a quote.
             RefusedError: the quote could not be recorded.
         """
-        reply = self.price(body, recorded=True)
-        await self._record(reply)
+        reply = self.price(body, caller, recorded=True)
+        await self._record(reply, caller)
         return reply
 
-    def what_if(self, body: Any) -> Reply:
+    def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
-        return self.price(body, recorded=False)
+        return self.price(body, caller, recorded=False)
 
-    async def batch(self, body: Any) -> bytes:
+    async def batch(self, body: Any, caller: Caller) -> bytes:
         """Return the results of a batch: each its own quote or problem, in the order asked."""
         priced = []
         for item in read_batch(body):
-            priced.append(self._try_price(item))
+            priced.append(self._try_price(item, caller))
             await asyncio.sleep(0)  # lets single quotes in between
-        return _results(await asyncio.gather(*map(self._try_record, priced)))
+        records = (self._try_record(one, caller) for one in priced)
+        return _results(await asyncio.gather(*records))
 
-    def price(self, body: Any, *, recorded: bool) -> Reply:
+    def price(self, body: Any, caller: Caller, *, recorded: bool) -> Reply:
         """Check, price, explain and write one request."""
         began = perf_counter()
         asked = self.contract.read(body)
         checked = perf_counter()
         try:
             support = asked.support(self.now().date())
-            quote = self.pricer.quote_checked(asked.project, asked.deal, support, asked.overrides)
+            quote = self.pricer.quote_checked(
+                asked.project, asked.deal, support, asked.overrides, caller.tenant
+            )
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
@@ -117,22 +123,24 @@ class Desk:
         }
         return Reply(quote_id, orjson.dumps(document))
 
-    async def _record(self, reply: Reply) -> None:
+    async def _record(self, reply: Reply, caller: Caller) -> None:
         began = perf_counter()
         if reply.quote_id is not None:
-            await self.journal.record(reply.quote_id, reply.body)
+            await self.journal.record(reply.quote_id, reply.body, caller.tenant)
         self.stage("record", perf_counter() - began)
 
-    def _try_price(self, item: Any) -> Reply | RefusedError:
+    def _try_price(self, item: Any, caller: Caller) -> Reply | RefusedError:
         try:
-            return self.price(item, recorded=True)
+            return self.price(item, caller, recorded=True)
         except SeedrateError as error:
             return refused(error)
 
-    async def _try_record(self, priced: Reply | RefusedError) -> Reply | RefusedError:
+    async def _try_record(
+        self, priced: Reply | RefusedError, caller: Caller
+    ) -> Reply | RefusedError:
         try:
             if isinstance(priced, Reply):
-                await self._record(priced)
+                await self._record(priced, caller)
         except RefusedError as refusal:
             return refusal
         return priced

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from pricing.errors import SeedrateError
+from serving.access.caller import Caller
 from serving.doors import JSON
 from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, refused
@@ -67,10 +68,11 @@ class Seedrate:
         gc.set_threshold(50_000, 50, 1_000)
 
     @bentoml.api
-    async def quote(self, request: dict[str, Any], /) -> dict[str, Any]:
+    async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
         """Price and explain one project, and record it: the body of POST /v1/quotes."""
+        caller: Caller = ctx.request.scope["state"]["caller"]
         try:
-            reply = await self.server.office.served.desk.quote(request)
+            reply = await self.server.office.served.desk.quote(request, caller)
         except RefusedError as refusal:
             return _problem(refusal)
         except SeedrateError as error:
