@@ -74,9 +74,9 @@ class Seedrate:
         try:
             reply = await self.server.office.served.desk.quote(request, caller)
         except RefusedError as refusal:
-            return _problem(refusal)
+            return _problem(refusal, ctx)
         except SeedrateError as error:
-            return _problem(refused(error))
+            return _problem(refused(error), ctx)
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment
@@ -96,8 +96,9 @@ class Seedrate:
         self.server.close()
 
 
-def _problem(refusal: RefusedError) -> dict[str, Any]:
+def _problem(refusal: RefusedError, ctx: bentoml.Context) -> dict[str, Any]:
     status = refusal.problem.status
+    ctx.response.status_code = status  # else BentoML makes it 200
     return _as_it_is(Response(refusal.body(), status, refusal.headers, media_type=MEDIA_TYPE))
 
 
