@@ -21,6 +21,7 @@ log = logging.getLogger("seedrate.access")
 
 REFRESH_SECONDS = 60.0  # at most once, however many unknown keys are named
 STALE_SECONDS = 600.0  # after which a key that the issuer has withdrawn is forgotten
+RETRY_SECONDS = 5.0  # as long as no key has ever been seen
 TIMEOUT_SECONDS = 5.0
 MOST_BYTES = 256 * 1024
 ALGORITHMS = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
@@ -52,15 +53,16 @@ class Jwks:
         if self._due(kid):
             async with self._turn:
                 if self._due(kid):
-                    self._tried = self._now()
                     await self._refresh()
+                    self._tried = self._now()
         if not self._keys:
             raise ConnectionError("the issuer's keys cannot be had")
         return self._keys.get(kid)
 
     def _due(self, kid: str) -> bool:
         age = self._now() - self._tried
-        wait = STALE_SECONDS if kid in self._keys else REFRESH_SECONDS
+        unknown = REFRESH_SECONDS if self._keys else RETRY_SECONDS
+        wait = STALE_SECONDS if kid in self._keys else unknown
         return not 0 <= age < wait
 
     async def _refresh(self) -> None:

@@ -6,7 +6,6 @@ failing. Each server counts by itself.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
@@ -73,7 +72,7 @@ class Limits:
                 f"a tenant must ask at most {window.most} times a minute for {budget} "
                 f"(each quote of a batch counts), however: more"
             )
-            headers = {"Retry-After": str(math.ceil(wait))}
+            headers = {"Retry-After": str(int(wait) + 1)}
             raise RefusedError(TOO_MANY_REQUESTS, detail, headers=headers)
 
 

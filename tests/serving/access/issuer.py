@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -54,7 +54,7 @@ class TestIssuer:
         return orjson.dumps({"keys": [*self.public.values()]})
 
 
-def claims(now: float = NOON, **changes: Any) -> Mapping[str, Any]:
+def claims(now: float = NOON, **changes: Any) -> dict[str, Any]:
     sound = {
         "iss": RULES.issuer,
         "aud": RULES.audience,
@@ -74,7 +74,7 @@ def shown(issuer: TestIssuer) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(302 if self.path == "/moved" else 200)
             self.send_header("Location", "/jwks")
