@@ -16,8 +16,8 @@ from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import SeedrateError
 from serving import app as parts
+from serving.access import command
 from serving.access.caller import LOCAL
-from serving.access.command import keys
 from serving.access.key_file import kept
 from serving.champion import ROOT, champion
 from serving.client import Client
@@ -36,7 +36,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Serve explained prices of early-stage loans. Settings: docs/settings.md.",
 )
-cli.add_typer(keys, name="keys")
+cli.add_typer(command.keys, name="keys")
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
@@ -54,9 +54,9 @@ def start(
     It answers those who show a key: python -m serving keys create --client me --keep
     """
     environment = {**os.environ, **launched(Settings.read(os.environ))}
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
-    command += ["--working-dir", str(ROOT), "--host", host, "--port", str(port)]
-    os.execve(command[0], command, environment)
+    serve = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
+    serve += ["--working-dir", str(ROOT), "--host", host, "--port", str(port)]
+    os.execve(serve[0], serve, environment)
 
 
 @cli.command()

@@ -54,7 +54,13 @@ class Client:
 
     def post(self, path: str, body: bytes) -> Answer:
         """Send JSON; a refusal is an answer too."""
-        headers = {"Content-Type": "application/json"}
+        return self._ask(path, body, {"Content-Type": "application/json"})
+
+    def get(self, path: str) -> Answer:
+        """Read an address; a refusal is an answer too."""
+        return self._ask(path, None, {})
+
+    def _ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(self.url.rstrip("/") + path, body, headers)

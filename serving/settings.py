@@ -12,7 +12,6 @@ from sqlalchemy.exc import ArgumentError
 from models.keys import TRUSTED
 from pricing.errors import Fault, InputError
 from serving.access.jwks import is_source
-from serving.access.limits import BUDGETS
 
 OFF = "off"
 WHOLE_DAY = 86_400
@@ -207,8 +206,9 @@ def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSet
         scope_claim=text["SEEDRATE_JWT_SCOPE_CLAIM"],
         token_seconds=reader.number("SEEDRATE_JWT_SECONDS", most=WHOLE_DAY),
         per_minute={
-            budget: reader.count(f"SEEDRATE_LIMIT_{budget.upper()}", most=10_000_000)
-            for budget in sorted(set(BUDGETS.values()))
+            "price": reader.count("SEEDRATE_LIMIT_PRICE", most=10_000_000),
+            "explain": reader.count("SEEDRATE_LIMIT_EXPLAIN", most=10_000_000),
+            "ledger": reader.count("SEEDRATE_LIMIT_LEDGER", most=10_000_000),
         },
         at_once=reader.count("SEEDRATE_LIMIT_AT_ONCE", most=100_000),
     )

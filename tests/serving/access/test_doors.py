@@ -101,6 +101,7 @@ def test_every_live_route_is_a_door(server: Server) -> None:
 
 def test_every_budget_belongs_to_a_scope() -> None:
     assert set(BUDGETS) <= set(SCOPES)
+    assert set(BUDGETS.values()) == set(Settings.read({}).access.per_minute)
 
 
 def test_a_door_without_a_scope_would_let_nobody_in(guard: Guard, guarded: Settings) -> None:
