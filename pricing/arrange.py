@@ -35,11 +35,10 @@ def arranged(
     credit = deal.priced(policy, edges)
     if not isinstance(credit, Credit):
         return _alone(credit, deal, support)
-    instrument: Instrument = credit
-    if credit.funded:
-        instrument = _lent(credit, deal, policy)
+    instrument = _lent(credit, deal, policy) if credit.funded else credit
     if policy.thin_data is not None:
-        instrument = Prudent(instrument, edges, policy.thin_data.floor_pd)
+        fed = instrument if isinstance(instrument, FedBack) else None
+        instrument = Prudent(instrument, credit, policy.thin_data.floor_pd, fed)
     if support is None:
         return instrument
     if not credit.funded:
@@ -55,7 +54,7 @@ def _lent(credit: Credit, deal: Deal, policy: Policy) -> Instrument:
     if policy.feedback is not None:
         cap_bps = policy.spread_cap_bps
         highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
-        instrument = FedBack(instrument, policy.feedback, highest_bps)
+        instrument = FedBack(instrument, policy.feedback, highest_bps, policy.spread_floor_bps)
     return instrument
 
 

@@ -42,7 +42,8 @@ class Price:
     waterfall: tuple[
         Line, ...
     ]  # the lines within add up to the figure, with those apart to charged
-    pd: Mapping[str, float]  # probability of default by month "12", "36", "60", "lifetime"
+    pd: Mapping[str, float]  # of default by month "12", "36", "60", or by the term's end if sooner
+    annual_pd: float  # of the borrower's default within 12 months, however short the term
     lgd: float  # mean loss given default, weighted as the expected loss weighs it
     maturity_years: float  # weighted average life of what is outstanding
     curves: Curves  # month by month, to the end of the term

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import feedback, offers, override, prudence
+from pricing import feedback, offers, override, thin_data
 from pricing.capital import irb, standardised
 from pricing.capital.irb import AssetClass
 from pricing.capital.standardised import ExposureClass
@@ -24,10 +24,10 @@ from pricing.ifrs9 import scenarios
 from pricing.ifrs9.ecl import Scenario
 from pricing.offers import NOTHING_ELSE, Offers
 from pricing.override import ANYONE, Overrides
-from pricing.prudence import ThinData
 from pricing.support import scheme, subsidy
 from pricing.support.scheme import Scheme
 from pricing.support.subsidy import Programme
+from pricing.thin_data import ThinData
 
 Floats = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ def _sections(given: Mapping[str, Any]) -> dict[str, tuple[object, list[Fault]]]
         "schemes": scheme.read(given.get("schemes")),
         "subsidies": subsidy.read(given.get("subsidies")),
         "feedback": feedback.read(given.get("feedback")),
-        "thin_data": prudence.read(given.get("thin_data")),
+        "thin_data": thin_data.read(given.get("thin_data")),
         "overrides": override.read(given.get("overrides")),
         "scenarios": scenarios.read(given.get("ifrs9")),
     }

@@ -66,9 +66,9 @@ _EXPLANATION = {
     ),
 }
 _HORIZONS = {
-    "12": _decimal("Within 12 months"),
-    "36": _decimal("Within 36 months"),
-    "60": _decimal("Within 60 months"),
+    "12": _decimal("Within 12 months, or within a shorter term"),
+    "36": _decimal("Within 36 months, or within a shorter term"),
+    "60": _decimal("Within 60 months, or within a shorter term"),
     "lifetime": _decimal("Within the term"),
 }
 FIGURES: Json = {
@@ -113,7 +113,11 @@ QUOTE: Json = _object(
         "rate": _decimal("All of the waterfall, annual and as a fraction; absent for a stake"),
         **FIGURES,
         "waterfall": _rows("The parts of the rate", {"name": TEXT, "bps": _BPS}),
-        "pd": _object(_HORIZONS, "Probability of default, capped at the term"),
+        "pd": _object(
+            _HORIZONS,
+            "Probability that the loan defaults: a month beyond the term stands at its end. The "
+            "borrower's year, which capital, a pool's cap and thin data ask for, may be more",
+        ),
         "lgd": _decimal("Loss given default, weighted by expected loss"),
         "survival": _rows(
             "Probability that the loan still runs",

@@ -92,12 +92,27 @@ def shift(
     if not 0 < target_pd < 1:
         raise InputError.of("target_pd", "in (0, 1)", target_pd)
 
+    def pd(at: Floats) -> float:
+        return float(curves(at, edges, months).default[-1])
+
+    return reaching(pd, margins, target_pd)
+
+
+def reaching(pd: Callable[[Floats], float], margins: Floats, target_pd: float) -> float:
+    """Return the shift of the log hazard of default at which a PD is the target; see `shift`.
+
+    Args:
+        pd: of margins (3, K), rising with their hazard from nil to one.
+        margins: (3, K).
+        target_pd: in (0, 1).
+    """
+
     def gap(by: float) -> float:
-        return float(curves(moved(margins, by), edges, months).default[-1]) - target_pd
+        return pd(moved(margins, by)) - target_pd
 
     low, high = _bracket(gap)
     if not gap(low) <= 0 <= gap(high):
-        expected = f"a probability within {months} months that a shift of the hazard can reach"
+        expected = "a probability that a shift of the hazard can reach"
         raise InputError.of("target_pd", expected, target_pd)
     return float(brentq(gap, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
 

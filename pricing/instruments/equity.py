@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 
 LOSS_IN_FAILURE = 1.0  # a share ranks last: nothing is left for it
 LONGEST_HORIZON = 600  # months
+YEAR = 12  # months
 MOST_TIMES = 10_000  # the investment, of what the stake may bring or a stage cost
 
 ABOVE_ZERO = ("a number above 0", math.ulp(0.0), math.inf)
@@ -188,12 +189,14 @@ class EquityStake:
         value_bps = kept_bps + costs_bps - 1e4
         worth = self.terms.amount * (kept_bps + costs_bps) / 1e4
         paths = _curves(margins, self._ages, self.terms.horizon_months)
+        year = min(YEAR, int(self._ages[-1]))
         return Price(
             figure=self.figure,
             figure_bps=value_bps,
             charged_bps=value_bps,
             waterfall=_waterfall(self.terms, kept_bps=kept_bps, costs_bps=costs_bps),
             pd=published(paths.default, HORIZONS),
+            annual_pd=float(_curves(margins, self._ages, year).default[-1]),
             lgd=LOSS_IN_FAILURE,
             maturity_years=self.terms.horizon_months / 12,
             curves=paths,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -51,7 +52,8 @@ class Supported(Around):
 
     and each of these is a line of its own. Every basis point of the expected loss has a payer, and
     their parts add up to it exactly. A cap on a pool's compensation counts within a year, so the
-    pool's own probability of default is that of 12 months.
+    pool's own probability of default is the borrower's of 12 months, however short the loan: where
+    it is repaid the pool covers another one.
     """
 
     credit: Credit  # the loan inside
@@ -104,7 +106,7 @@ class Supported(Around):
         """Return the lines of the scheme, and who pays what of the expected loss."""
         bps: Mapping[str, float] = {line.name: line.bps for line in alone.waterfall}
         lgd = alone.lgd or 1.0  # nil where nothing can be lost: there it decides nothing
-        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=lgd)
+        pool_relief = sharing.pool_relief(scheme, pd=alone.annual_pd, lgd=lgd)
         relief = sharing.relief(
             scheme,
             expected_loss_bps=bps["expected_loss"],
@@ -145,18 +147,25 @@ class Supported(Around):
         programme = self.programme
         if programme is None:
             return
-        funding = sum(line.bps for line in lent.waterfall if line.part is Part.BESIDE) / 1e4
-        course = self._course(lent)
         if isinstance(programme, Subsidy):
-            yield Line("subsidy", -programme.bps(rate=lent.rate, course=course), Part.APART)
+            yield Line("subsidy", -self._mean(programme.bps, lent, rate=lent.rate), Part.APART)
         else:
-            bps = programme.bps(funding_rate=funding, course=course)
+            funding = sum(line.bps for line in lent.waterfall if line.part is Part.BESIDE) / 1e4
+            bps = self._mean(programme.bps, lent, funding_rate=funding)
             yield Line("relending", -bps, Part.APART)
 
-    def _course(self, lent: Price) -> Course:
-        """Return what is outstanding, and what a payment then is worth if it is made."""
+    def _mean(self, of: Callable[..., float], lent: Price, **rates: float) -> float:
+        """Return the mean of bp over the ways that drawing may go, weighted by what they are of."""
+        courses = [*self._courses(lent)]
+        whole = math.fsum(odds * course.annuity for odds, course in courses)
+        return math.fsum(
+            odds * course.annuity / whole * of(course=course, **rates) for odds, course in courses
+        )
+
+    def _courses(self, lent: Price) -> Iterator[tuple[float, Course]]:
+        """Yield what may be outstanding, and what a payment then is worth if it is made."""
         terms = self.terms
         months = np.arange(1, terms.periods + 1) * terms.payment_months
-        exposure = self.credit.shares(terms, lent.rate)
         discount = self.policy.funding_curve.discount[2 * months] * lent.curves.survival[months]
-        return Course(terms.amount, terms.payment_months, exposure, discount)
+        for odds, exposure in self.credit.ways(terms, lent.rate):
+            yield odds, Course(terms.amount, terms.payment_months, exposure, discount)

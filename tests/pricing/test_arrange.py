@@ -24,9 +24,10 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.instruments.venture_debt import VentureDebt
 from pricing.offers import NOTHING_ELSE
-from pricing.prudence import Prudent, ThinData
+from pricing.prudence import Prudent
 from pricing.schedule import Terms
 from pricing.support.supported import Support
+from pricing.thin_data import ThinData
 from pricing.warrant import Warrant
 from tests.pricing.cases import EDGES, Floats, flat, margins
 from tests.pricing.instruments.laws import assert_adds_up, assert_explained, lines, moves
@@ -149,6 +150,25 @@ def test_a_policy_that_offers_nothing_else_quotes_nothing_else(deal: Deal) -> No
 def test_a_stake_is_no_lender_s_affair() -> None:
     stake = arranged(STAKE, None, EVERYTHING, EDGES)
     assert isinstance(stake, EquityStake)
+
+
+@pytest.mark.parametrize("amount", [0.01, 1e15])
+@pytest.mark.parametrize("deal", LOANS, ids=kind)
+def test_the_least_and_the_largest_amount_have_a_finite_price(deal: Deal, amount: float) -> None:
+    """Warnings are errors, so that nothing overflows on the way either."""
+    terms = replace(deal.terms, amount=amount)
+    if isinstance(deal, MaLoan):
+        deal = MaLoan(terms, deal_value=2 * amount, controlling=True)
+    else:
+        deal = replace(deal, terms=terms)  # type: ignore[type-var]
+    told = arranged(deal, POOL, EVERYTHING, EDGES).price(FAIR)
+    assert np.isfinite([told.rate, *lines(told).values(), told.details["ecl"]["lifetime"]]).all()
+
+
+@pytest.mark.parametrize("amount", [5e-324, 0.009, 1.1e15, 1e308, -1.0, 0.0])
+def test_an_amount_that_no_currency_has_is_refused(amount: float) -> None:
+    with pytest.raises(InputError, match=r"terms\.amount must be a number from 0\.01 to 1e\+15"):
+        replace(LOAN, amount=amount)
 
 
 def test_without_a_cap_a_fixed_point_ends_at_a_spread_of_all() -> None:
