@@ -13,7 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from serving.access import root
-from serving.access.caller import SCOPES
+from serving.access.caller import NOBODY, SCOPES, Caller
 from serving.access.guard import Guard
 from serving.access.key import Key
 from serving.access.limits import BUDGETS
@@ -267,3 +267,23 @@ def test_a_request_that_fails_is_under_way_no_more(guarded: Settings) -> None:
         assert ask(app, "POST", "/v1/quotes", b"{", sent).status == 400
     assert ask(app, "POST", "/v1/quotes", REQUEST, sent).status == 201
     guard.close()
+
+
+def test_past_the_gate_there_is_a_caller_and_no_credential(guard: Guard, guarded: Settings) -> None:
+    seen: list[Any] = []
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["state"]["caller"], [name for name, _ in scope["headers"]]))
+        await bentoml(scope, receive, send)
+
+    app = gate(office(), guard=guard, ours=inside, behind=inside)
+    text = key(guarded, frozenset({"price"}))
+    for path in ("/v1/quotes", "/quote"):
+        sent = [HOST, JSON, (b"authorization", b"Bearer " + text)]
+        assert ask(app, "POST", path, REQUEST, sent).status == 200
+    assert (
+        ask(app, "GET", "/livez", b"", [HOST, (b"authorization", b"Bearer " + text)]).status == 200
+    )
+    bank = Caller("bank", "price", frozenset({"price"}))
+    names = [b"host", b"content-type"]
+    assert seen == [(bank, names), (bank, names), (NOBODY, [b"host"])]
