@@ -277,3 +277,12 @@ def test_keys_are_read_from_files_and_addresses_that_nobody_can_change_on_the_wa
     text: str, sound: bool
 ) -> None:
     assert is_source(text) is sound
+
+
+@pytest.mark.parametrize("meant", [{"use": "enc"}, {"alg": "ECDH-ES"}, {"alg": "ES512"}])
+def test_a_key_that_is_meant_for_something_else_vouches_for_nothing(
+    tmp_path: Path, meant: dict[str, str]
+) -> None:
+    shown_keys = {"keys": [ISSUER.public["ec"] | meant, ISSUER.public["ed"]]}
+    (tmp_path / "jwks.json").write_bytes(orjson.dumps(shown_keys))
+    assert why_not(issuer(tmp_path / "jwks.json"), ISSUER.token("ec")) is Why.UNTRUSTED
