@@ -21,6 +21,7 @@ from pricing.basis_points import text
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.instrument import Price
+from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.support.supported import Support
@@ -42,6 +43,7 @@ class Pricer:
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
         *,
+        caller: str = ANYONE,
         audit: bool = False,
     ) -> Quote:
         """Check, encode, read, price, explain.
@@ -51,6 +53,7 @@ class Pricer:
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
             overrides: numbers of the policy that the caller asks to change, within its bounds.
+            caller: who asks, as the policy's bounds name them.
             audit: hold the explanation against the exact values of its groups.
 
         Raises:
@@ -59,7 +62,7 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support, overrides, audit=audit)
+        return self.quote_checked(project, deal, support, overrides, caller=caller, audit=audit)
 
     def quote_checked(
         self,
@@ -68,13 +71,14 @@ class Pricer:
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
         *,
+        caller: str = ANYONE,
         audit: bool = False,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        instrument = arranged(deal, support, self.policy, model.edges, overrides)
+        instrument = arranged(deal, support, self.policy, model.edges, overrides, caller)
         price = instrument.price(reading.margins + model.overlay)
         interval = model.interval(reading, instrument)
         parts = attribute(model, reading, instrument)

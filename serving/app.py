@@ -20,10 +20,12 @@ from pricing.errors import InputError, SeedrateError
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
+from serving.access import root
+from serving.access.guard import Guard
 from serving.champion import ROOT, champion
 from serving.contract import Contract
 from serving.desk import Desk
-from serving.documents import Identity, columns_document, model_document
+from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.journal import Journal, SqliteJournal
@@ -44,6 +46,7 @@ class Server:
     gauges: Gauges
     journal: SqliteJournal
     office: Office
+    guard: Guard
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -51,7 +54,7 @@ class Server:
         gauges, kept = Gauges(), journal(settings)
         office = Office(kept, gauges)
         gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
-        return cls(settings, gauges, kept, office)
+        return cls(settings, gauges, kept, office, root.guard(settings))
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -78,6 +81,7 @@ class Server:
         return Gate(
             ours=self.office.router(),
             behind=behind,
+            guard=self.guard,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
@@ -85,8 +89,9 @@ class Server:
         )
 
     def close(self) -> None:
-        """Record what waits, and let the journal go."""
+        """Record what waits, and let the journal and the keys go."""
         self.journal.close()
+        self.guard.close()
 
 
 def journal(settings: Settings) -> SqliteJournal:
@@ -107,7 +112,7 @@ def bundle(
     _warm(pricer)
     return Bundle(
         desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
-        model=model_document(model, rules),
+        model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
             openapi_document(model.column_set, contract, askable(contract, EXAMPLES))

@@ -17,6 +17,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.support.supported import Support
+from serving.access.caller import Caller
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.journal import Journal
 from serving.problem import RefusedError, answer
@@ -52,6 +53,7 @@ class Pricer(Protocol):
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
@@ -79,33 +81,35 @@ class Desk:
     stage: Stage
     audited: Audited
 
-    async def quote(self, body: Any) -> Reply:
+    async def quote(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
 
         Args:
             body: the request as JSON says it, not yet checked.
+            caller: who asks; the quote is recorded for their tenant alone.
 
         Raises:
             SeedrateError: the request, the policy or the model forbids a quote.
             RefusedError: the quote could not be recorded.
         """
-        reply = self.price(body, recorded=True)
-        await self._record(reply)
+        reply = self.price(body, caller, recorded=True)
+        await self._record(reply, caller)
         return reply
 
-    def what_if(self, body: Any) -> Reply:
+    def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
-        return self.price(body, recorded=False)
+        return self.price(body, caller, recorded=False)
 
-    async def batch(self, body: Any) -> bytes:
+    async def batch(self, body: Any, caller: Caller) -> bytes:
         """Return the results of a batch: each its own quote or problem, in the order asked."""
         priced = []
         for item in read_batch(body):
-            priced.append(self._try_price(item))
+            priced.append(self._try_price(item, caller))
             await asyncio.sleep(0)  # lets single quotes in between
-        return _results(await asyncio.gather(*map(self._try_record, priced)))
+        records = (self._try_record(one, caller) for one in priced)
+        return _results(await asyncio.gather(*records))
 
-    def price(self, body: Any, *, recorded: bool) -> Reply:
+    def price(self, body: Any, caller: Caller, *, recorded: bool) -> Reply:
         """Check, price, explain and write one request."""
         began = perf_counter()
         asked = self.contract.read(body)
@@ -118,6 +122,7 @@ class Desk:
                 asked.deal,
                 asked.support(now.date()),
                 asked.overrides,
+                caller=caller.tenant,
                 audit=audit,
             )
         except InputError as error:
@@ -143,22 +148,24 @@ class Desk:
                 method,
             )
 
-    async def _record(self, reply: Reply) -> None:
+    async def _record(self, reply: Reply, caller: Caller) -> None:
         began = perf_counter()
         if reply.quote_id is not None:
-            await self.journal.record(reply.quote_id, reply.body)
+            await self.journal.record(reply.quote_id, reply.body, caller.tenant)
         self.stage("record", perf_counter() - began)
 
-    def _try_price(self, item: Any) -> Reply | RefusedError:
+    def _try_price(self, item: Any, caller: Caller) -> Reply | RefusedError:
         try:
-            return self.price(item, recorded=True)
+            return self.price(item, caller, recorded=True)
         except Exception as error:  # whatever it is, the others of the batch get their answer
             return answer(error, self.new_error_id, "a batch")
 
-    async def _try_record(self, priced: Reply | RefusedError) -> Reply | RefusedError:
+    async def _try_record(
+        self, priced: Reply | RefusedError, caller: Caller
+    ) -> Reply | RefusedError:
         try:
             if isinstance(priced, Reply):
-                await self._record(priced)
+                await self._record(priced, caller)
         except RefusedError as refusal:
             return refusal
         return priced

@@ -10,6 +10,7 @@ SINGLE = 64 * KIB
 BATCH = 2048 * KIB
 JSON = "application/json"
 TEXT = "text/plain"
+PUBLIC = "public"
 
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -20,6 +21,7 @@ class Door:
 
     method: str
     path: str  # {quote_id} is the only variable part
+    scope: str  # that a caller must have, of serving/access/caller.py; PUBLIC: none
     says: str
     most_bytes: int = 0  # of a body; 0: takes none
     replies: str = JSON
@@ -31,19 +33,20 @@ class Door:
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
+SAME = "The same as POST /v1/quotes, for BentoML's client"
 DOORS = (
-    Door("POST", "/v1/quotes", "Price and explain one project, and record it", SINGLE),
-    Door("POST", "/v1/quotes/batch", "Price, explain and record up to 500 projects", BATCH),
-    Door("GET", "/v1/quotes/{quote_id}", "Return a recorded quote, byte for byte"),
-    Door("POST", "/v1/what-if", "Price and explain one project without recording it", SINGLE),
-    Door("GET", "/v1/model", "Return the card of the model that serves"),
-    Door("GET", "/v1/columns", "Return the data dictionary: what may be sent of a project"),
-    Door("GET", "/openapi.json", "Return this interface as OpenAPI 3.1"),
-    Door("GET", "/livez", "Say that the process answers"),
-    Door("GET", "/readyz", "Say whether quotes can be made and recorded"),
-    Door("GET", "/metrics", "Return counts and latencies for Prometheus", replies=TEXT),
-    Door("POST", "/quote", "The same as POST /v1/quotes, for BentoML's client", SINGLE, ours=False),
-    Door("GET", "/schema.json", "What BentoML's client reads first", ours=False),
+    Door("POST", "/v1/quotes", "price", "Price and explain one project, and record it", SINGLE),
+    Door("POST", "/v1/quotes/batch", "price", "Price and record up to 500 projects", BATCH),
+    Door("GET", "/v1/quotes/{quote_id}", "ledger:read", "Return a recorded quote, byte for byte"),
+    Door("POST", "/v1/what-if", "explain", "Price and explain, without recording it", SINGLE),
+    Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
+    Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
+    Door("GET", "/openapi.json", "model:read", "Return this interface as OpenAPI 3.1"),
+    Door("GET", "/livez", PUBLIC, "Say that the process answers"),
+    Door("GET", "/readyz", PUBLIC, "Say whether quotes can be made and recorded"),
+    Door("GET", "/metrics", "metrics", "Return counts and latencies for Prometheus", replies=TEXT),
+    Door("POST", "/quote", "price", SAME, SINGLE, ours=False),
+    Door("GET", "/schema.json", "price", "What BentoML's client reads first", ours=False),
 )
 
 _FIXED: dict[str, tuple[Door, ...]] = {

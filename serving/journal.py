@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from serving.access.caller import LOCAL
 from serving.problem import NOT_RECORDED, OVERLOADED, RefusedError
 
 log = logging.getLogger("seedrate.journal")
@@ -30,19 +31,22 @@ CREATE TABLE IF NOT EXISTS quote (
     seq INTEGER PRIMARY KEY,
     quote_id TEXT NOT NULL UNIQUE,
     recorded_us INTEGER NOT NULL,
-    reply BLOB NOT NULL
+    reply BLOB NOT NULL,
+    tenant TEXT NOT NULL DEFAULT 'local'
 ) STRICT
 """
+HAS_TENANT = "SELECT 1 FROM pragma_table_info('quote') WHERE name = 'tenant'"
+ADD_TENANT = "ALTER TABLE quote ADD COLUMN tenant TEXT NOT NULL DEFAULT 'local'"  # to older files
 
 
 class Journal(Protocol):
     """Where acknowledged quotes are kept."""
 
-    async def record(self, quote_id: str, reply: bytes) -> None:
+    async def record(self, quote_id: str, reply: bytes, tenant: str = LOCAL.tenant) -> None:
         """Return once the reply is durable; raise `RefusedError` if it is not."""
 
-    def find(self, quote_id: str) -> bytes | None:
-        """Return the reply recorded under an id, byte for byte."""
+    def find(self, quote_id: str, tenant: str = LOCAL.tenant) -> bytes | None:
+        """Return the reply recorded under an id for a tenant, byte for byte."""
 
     @property
     def trouble(self) -> str:
@@ -53,6 +57,7 @@ class Journal(Protocol):
 class _Entry:
     quote_id: str
     reply: bytes
+    tenant: str
     recorded: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
 
@@ -97,7 +102,7 @@ class SqliteJournal:
         """Wait until the file is open; return whether it is."""
         return self._opened.wait(seconds)
 
-    async def record(self, quote_id: str, reply: bytes) -> None:
+    async def record(self, quote_id: str, reply: bytes, tenant: str = LOCAL.tenant) -> None:
         """Return once the reply is durable.
 
         Raises:
@@ -113,7 +118,7 @@ class SqliteJournal:
             )
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(_Entry(quote_id, reply, recorded, loop))
+        self._waiting.append(_Entry(quote_id, reply, tenant, recorded, loop))
         if not self._called:
             self._called = True
             loop.call_soon(self._call)
@@ -124,8 +129,8 @@ class SqliteJournal:
         self._called = False
         self._work.set()
 
-    def find(self, quote_id: str) -> bytes | None:
-        """Return the reply recorded under an id, byte for byte.
+    def find(self, quote_id: str, tenant: str = LOCAL.tenant) -> bytes | None:
+        """Return the reply recorded under an id for a tenant, byte for byte.
 
         Raises:
             RefusedError: `not_recorded` if the file cannot be read.
@@ -134,8 +139,8 @@ class SqliteJournal:
             if self._reader is None:
                 address = f"{self._path.absolute().as_uri()}?mode=ro"
                 self._reader = sqlite3.connect(address, uri=True, check_same_thread=False)
-            query = "SELECT reply FROM quote WHERE quote_id = ?"
-            row = self._reader.execute(query, (quote_id,)).fetchone()
+            query = "SELECT reply FROM quote WHERE quote_id = ? AND tenant = ?"
+            row = self._reader.execute(query, (quote_id, tenant)).fetchone()
         except sqlite3.Error as error:
             self._reader = None
             raise not_recorded(str(error)) from error
@@ -177,6 +182,8 @@ class SqliteJournal:
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA wal_autocheckpoint = 1000")
             database.execute(SCHEMA)
+            if not database.execute(HAS_TENANT).fetchone():
+                database.execute(ADD_TENANT)
         except (OSError, sqlite3.Error) as error:
             self._let_go()
             self._trouble = f"{self._path.name} must be ours to write, however: {error}"
@@ -192,10 +199,10 @@ class SqliteJournal:
     def _write(self, batch: list[_Entry]) -> None:
         """Commit a batch: one statement is one transaction, and one hand-over of Python's lock."""
         now = self._now_us()
-        sql = "INSERT INTO quote (quote_id, recorded_us, reply) VALUES " + ",".join(
-            ["(?, ?, ?)"] * len(batch)
+        sql = "INSERT INTO quote (quote_id, recorded_us, reply, tenant) VALUES " + ",".join(
+            ["(?, ?, ?, ?)"] * len(batch)
         )
-        values = [part for entry in batch for part in (entry.quote_id, now, entry.reply)]
+        values = [part for one in batch for part in (one.quote_id, now, one.reply, one.tenant)]
         error: sqlite3.Error | None = None
         try:
             if self._database is None:
@@ -226,11 +233,11 @@ class NoJournal:
 
     trouble = "nothing is recorded here"
 
-    async def record(self, quote_id: str, reply: bytes) -> None:
+    async def record(self, quote_id: str, reply: bytes, tenant: str = LOCAL.tenant) -> None:
         """Refuse."""
         raise not_recorded(self.trouble)
 
-    def find(self, quote_id: str) -> bytes | None:
+    def find(self, quote_id: str, tenant: str = LOCAL.tenant) -> bytes | None:
         """Return nothing."""
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from serving.access.caller import Caller
 from serving.desk import Desk
+from serving.documents import told_to
 from serving.doors import DOORS, JSON
 from serving.gauges import CONTENT_TYPE, Gauges
 from serving.journal import Journal
@@ -24,7 +27,7 @@ class Bundle:
     """All that depends on one model: requests in flight keep the one they began with."""
 
     desk: Desk
-    model: bytes
+    model: Mapping[str, bytes]  # by the callers that the policy names
     columns: bytes
     openapi: bytes
 
@@ -74,27 +77,27 @@ class Office:
 
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""
-        reply = await self.served.desk.quote(_body(request))
+        reply = await self.served.desk.quote(_body(request), _caller(request))
         return _json(reply.body, 201, {"Location": f"/v1/quotes/{reply.quote_id}"})
 
     async def batch(self, request: Request) -> Response:
         """Answer POST /v1/quotes/batch."""
-        return _json(await self.served.desk.batch(_body(request)))
+        return _json(await self.served.desk.batch(_body(request), _caller(request)))
 
     async def recorded(self, request: Request) -> Response:
         """Answer GET /v1/quotes/{quote_id}."""
-        found = self._journal.find(request.path_params["quote_id"])
+        found = self._journal.find(request.path_params["quote_id"], _caller(request).tenant)
         if found is None:
             raise RefusedError(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
         return _json(found)
 
     async def what_if(self, request: Request) -> Response:
         """Answer POST /v1/what-if."""
-        return _json(self.served.desk.what_if(_body(request)).body)
+        return _json(self.served.desk.what_if(_body(request), _caller(request)).body)
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/model."""
-        return _json(self.served.model)
+        return _json(told_to(_caller(request).tenant, self.served.model))
 
     async def columns(self, request: Request) -> Response:
         """Answer GET /v1/columns."""
@@ -124,6 +127,11 @@ class Office:
 
 def _body(request: Request) -> Any:
     return request.scope["state"]["body"]
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

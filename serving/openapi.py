@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from features.column import Column, ColumnSet, Direction
+from serving.access.caller import SCOPES
 from serving.contract import MOST_QUOTES, Contract
-from serving.doors import DOORS, JSON, QUOTE_ID, SINGLE, Door
+from serving.doors import DOORS, JSON, PUBLIC, QUOTE_ID, SINGLE, Door
 from serving.fields import Field, schema
 from serving.instruments import Kind
 from serving.problem import (
+    ACCESS_UNAVAILABLE,
     BODY_TOO_LARGE,
+    FORBIDDEN,
     INTERNAL_ERROR,
     INVALID_INPUT,
     MALFORMED_JSON,
@@ -27,6 +30,8 @@ from serving.problem import (
     QUOTE_NOT_FOUND,
     REQUEST_TIMEOUT,
     TIMED_OUT,
+    TOO_MANY_REQUESTS,
+    UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     Problem,
@@ -44,6 +49,7 @@ WITH_BODY = (
     INVALID_INPUT,
     NOT_READY,
 )
+CLOSED = (UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS, ACCESS_UNAVAILABLE)
 PRICED = (NOT_QUOTED,)
 KEPT = (OVERLOADED, NOT_RECORDED)
 
@@ -57,6 +63,14 @@ ALSO: dict[str, tuple[Problem, ...]] = {
     "/openapi.json": (NOT_READY,),
     "/readyz": (NOT_READY, NOT_RECORDED),
     "/quote": PRICED + KEPT,
+}
+CREDENTIAL: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "An API key, or a token (JWT) of the issuer that the server trusts. Each address names the "
+        "scope that it must have: " + "; ".join(f"{one}: {says}" for one, says in SCOPES.items())
+    ),
 }
 OBJECT: Json = {"type": "object"}
 REPLIES: dict[str, tuple[str, Json]] = {
@@ -98,7 +112,10 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(examples),
-        "components": {"schemas": _schemas(column_set, contract)},
+        "components": {
+            "schemas": _schemas(column_set, contract),
+            "securitySchemes": {"credential": CREDENTIAL},
+        },
     }
 
 
@@ -113,6 +130,7 @@ def _operation(door: Door, examples: Mapping[str, Any]) -> Json:
     operation: Json = {
         "operationId": _name(door),
         "summary": door.says,
+        "security": [] if door.scope == PUBLIC else [{"credential": [door.scope]}],
         "responses": _responses(door),
     }
     if "{quote_id}" in door.path:
@@ -150,7 +168,8 @@ def _responses(door: Door) -> Json:
     if status == "201":
         link = {"description": "Where the recorded quote is", "schema": {"type": "string"}}
         reply["headers"] = {"Location": link}
-    problems = ANY + (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
+    problems: tuple[Problem, ...] = ANY if door.scope == PUBLIC else ANY + CLOSED
+    problems += (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
     return {status: reply, **_refusals(problems)}
 
 

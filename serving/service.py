@@ -15,6 +15,7 @@ import bentoml
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from serving.access.caller import Caller
 from serving.doors import JSON
 from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
@@ -66,12 +67,13 @@ class Seedrate:
         gc.set_threshold(50_000, 50, 1_000)
 
     @bentoml.api
-    async def quote(self, request: dict[str, Any], /) -> dict[str, Any]:
+    async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
         """Price and explain one project, and record it: the body of POST /v1/quotes."""
+        caller: Caller = ctx.request.scope["state"]["caller"]
         try:
-            reply = await self.server.office.served.desk.quote(request)
+            reply = await self.server.office.served.desk.quote(request, caller)
         except Exception as error:
-            return _problem(answer(error, new_error_id, "/quote"))
+            return _problem(answer(error, new_error_id, "/quote"), ctx)
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment
@@ -91,8 +93,9 @@ class Seedrate:
         self.server.close()
 
 
-def _problem(refusal: RefusedError) -> dict[str, Any]:
+def _problem(refusal: RefusedError, ctx: bentoml.Context) -> dict[str, Any]:
     status = refusal.problem.status
+    ctx.response.status_code = status  # else BentoML makes it 200
     return _as_it_is(Response(refusal.body(), status, refusal.headers, media_type=MEDIA_TYPE))
 
 

@@ -15,8 +15,10 @@ from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
 from pricing.schedule import Terms
 from pricing.support.supported import Support
+from serving.access.caller import LOCAL, Caller
 from serving.contract import Contract
 from serving.desk import Desk
+from serving.doors import Door
 from serving.quote_id import uuid7
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -102,6 +104,7 @@ class PlainPricer:
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> PlainQuote:
         terms = deal.terms
@@ -122,13 +125,29 @@ class ListJournal:
     """Keeps replies in a dictionary."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
+    owner: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
 
-    async def record(self, quote_id: str, reply: bytes) -> None:
+    async def record(self, quote_id: str, reply: bytes, tenant: str = LOCAL.tenant) -> None:
         self.kept[quote_id] = reply
+        self.owner[quote_id] = tenant
 
-    def find(self, quote_id: str) -> bytes | None:
-        return self.kept.get(quote_id)
+    def find(self, quote_id: str, tenant: str = LOCAL.tenant) -> bytes | None:
+        return self.kept.get(quote_id) if self.owner.get(quote_id) == tenant else None
+
+
+class Open:
+    """A guard that takes everybody for one caller."""
+
+    def __init__(self, caller: Caller = LOCAL) -> None:
+        self.everybody = caller
+
+    async def caller(self, door: Door, authorization: bytes | None) -> Caller:
+        return self.everybody
+
+    def enter(self, door: Door, caller: Caller, body: Any) -> None: ...
+
+    def leave(self, door: Door, caller: Caller) -> None: ...
 
 
 def desk(journal: ListJournal) -> Desk:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.office import Bundle, Office
-from tests.serving.fakes import ListJournal, desk
+from tests.serving.fakes import ListJournal, Open, desk
 
 Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
@@ -35,6 +35,7 @@ def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
         "ours": office.router(),
         "behind": None,
+        "guard": Open(),
         "hosts": frozenset({"localhost", "[::1]"}),
         "timeout_seconds": 5.0,
         "observe": Gauges().request,
@@ -47,7 +48,9 @@ def office(journal: ListJournal | None = None, *, ready: bool = True) -> Office:
     journal = journal or ListJournal()
     rooms = Office(journal, Gauges())
     if ready:
-        rooms.bundle = Bundle(desk(journal), b'{"name":"m"}', b'{"columns":[]}', b'{"openapi":"x"}')
+        rooms.bundle = Bundle(
+            desk(journal), {"anyone": b'{"name":"m"}'}, b'{"columns":[]}', b'{"openapi":"x"}'
+        )
     return rooms
 
 

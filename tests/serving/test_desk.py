@@ -12,6 +12,7 @@ from models.audit import Audit
 from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.support.supported import Support
+from serving.access.caller import LOCAL
 from serving.gauges import Gauges
 from serving.journal import NoJournal
 from serving.problem import RefusedError
@@ -21,13 +22,13 @@ from tests.serving.fakes import ListJournal, PlainPricer, PlainQuote, desk, requ
 
 def test_what_is_given_has_been_recorded() -> None:
     journal = ListJournal()
-    reply = asyncio.run(desk(journal).quote(request()))
+    reply = asyncio.run(desk(journal).quote(request(), LOCAL))
     assert reply.quote_id is not None
     assert journal.kept == {reply.quote_id: reply.body}
 
 
 def test_a_reply_says_when_what_and_under_which_id() -> None:
-    reply = asyncio.run(desk(ListJournal()).quote(request(language="zh")))
+    reply = asyncio.run(desk(ListJournal()).quote(request(language="zh"), LOCAL))
     assert orjson.loads(reply.body) == {
         "quote_id": "01a20846-fe00-7000-8000-000000000001",
         "recorded": True,
@@ -51,18 +52,20 @@ def test_a_reply_says_when_what_and_under_which_id() -> None:
 
 def test_a_what_if_is_marked_and_leaves_no_trace() -> None:
     journal = ListJournal()
-    document = orjson.loads(desk(journal).what_if(request()).body)
+    document = orjson.loads(desk(journal).what_if(request(), LOCAL).body)
     assert (document["quote_id"], document["recorded"], journal.kept) == (None, False, {})
 
 
 def test_what_cannot_be_recorded_is_not_given() -> None:
     class Full(ListJournal):
-        async def record(self, quote_id: str, reply: bytes) -> None:
+        async def record(self, quote_id: str, reply: bytes, tenant: str = "") -> None:
             await NoJournal().record(quote_id, reply)
 
     with pytest.raises(RefusedError):
-        asyncio.run(desk(Full()).quote(request()))
-    results = orjson.loads(asyncio.run(desk(Full()).batch({"quotes": [request()]})))["results"]
+        asyncio.run(desk(Full()).quote(request(), LOCAL))
+    results = orjson.loads(asyncio.run(desk(Full()).batch({"quotes": [request()]}, LOCAL)))[
+        "results"
+    ]
     assert results[0]["problem"]["code"] == "not_recorded"
 
 
@@ -70,7 +73,7 @@ def test_a_refused_request_is_not_recorded() -> None:
     journal = ListJournal()
     for body in (request(instrument__amount=-1), request(project__city="Nowhere")):
         with pytest.raises((InputError, PolicyError)):
-            asyncio.run(desk(journal).quote(body))
+            asyncio.run(desk(journal).quote(body, LOCAL))
     assert not journal.kept
 
 
@@ -85,7 +88,7 @@ def test_each_request_of_a_batch_has_its_own_answer() -> None:
         request(project__city="Crash"),
         request(reference="b"),
     ]
-    results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked})))["results"]
+    results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked}, LOCAL)))["results"]
     assert [result["status"] for result in results] == [201, 422, 409, 422, 500, 500, 201]
     assert [results[i]["quote"]["reference"] for i in (0, -1)] == ["a", "b"]
     for result in results[4:6]:
@@ -100,7 +103,7 @@ def test_a_batch_lets_others_in_between() -> None:
     journal = ListJournal()
 
     async def both() -> None:
-        batch = asyncio.create_task(desk(journal).batch({"quotes": [request()] * 50}))
+        batch = asyncio.create_task(desk(journal).batch({"quotes": [request()] * 50}, LOCAL))
         while not batch.done():
             seen.append(len(journal.kept))
             await asyncio.sleep(0)
@@ -111,7 +114,7 @@ def test_a_batch_lets_others_in_between() -> None:
 
 def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
-        asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40)))
+        asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40), LOCAL))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
 
 
@@ -126,6 +129,7 @@ class AuditedPricer(PlainPricer):
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> PlainQuote:
         found = Audit(300.0, np.zeros(1), 0.0, float(str(project["staff"])), 5.0)
@@ -143,8 +147,8 @@ def test_the_ids_that_are_drawn_are_audited_counted_and_warned_about(
         audited=gauges.audit,
     )
     for staff in (12, 700, 3):  # off by 12 bp, not audited, off by 3 bp; 5 are allowed
-        asyncio.run(audited.quote(request(project__staff=staff)))
-    audited.what_if(request(project__staff=800))
+        asyncio.run(audited.quote(request(project__staff=staff), LOCAL))
+    audited.what_if(request(project__staff=800), LOCAL)
     text = gauges.text().decode()
     assert 'seedrate_audit_difference_bps_count{method="path"} 2.0' in text
     assert 'seedrate_audit_difference_bps_sum{method="path"} 15.0' in text
