@@ -8,6 +8,7 @@ from enum import StrEnum
 from training.shape import Shape
 from training.split import Labels
 from training.trees import Trees
+from training.tuned import Tuned
 
 
 class Family(StrEnum):
@@ -45,6 +46,7 @@ class Options:
         background: projects that a price is compared with, at most.
         riskiest_background: 36-month default probability above which a project is no comparison:
             such a project would not be quoted.
+        tuned: the search that chose sizes; None as shipped or by hand.
     """
 
     name: str = "seedrate"
@@ -63,3 +65,4 @@ class Options:
     level_prior: float = 50.0
     background: int = 8000
     riskiest_background: float = 0.5
+    tuned: Tuned | None = None
