@@ -93,12 +93,15 @@ def fit(
         progress: told of each step when it is done.
 
     Raises:
-        InputError: the book has too few defaults, or no projects on a side of the split.
+        InputError: the book has too few defaults, or no projects on a side of the split; or the
+            sizes were tuned on what the fit is to be judged on.
     """
     options = options or Options()
     networks = options.network.members if options.family.trees < 1 else 0
     told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
     parts = split.by_time(book, labels=options.labels)
+    if options.tuned is not None:
+        options.tuned.check(parts)
     train = parts.train.weighed
     told("split by time")
     encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)

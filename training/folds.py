@@ -18,7 +18,7 @@ from features.book import DEFAULTED, Book
 from pricing.errors import Fault, InputError
 from training.split import Labels, Split, name_of
 
-FIRST_SHARE = 0.4  # of the defaults, by origination, before the first origin
+FIRST_SHARE = 0.5  # of the defaults, by origination, before the first origin
 ENOUGH = 30  # defaults on each side of an origin
 
 

@@ -27,7 +27,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pricing.errors import Fault, InputError
-from training import space
+from training import space, verdict
 from training.boost import member_seed
 from training.options import Family, Options
 from training.verdict import Ground, Verdict
@@ -87,15 +87,23 @@ class Search:
     options: Options
     identity: Mapping[str, str]
 
+    def check(self) -> None:
+        """Refuse trials of anything else.
+
+        Raises:
+            InputError: the folder holds such; says what is another.
+        """
+        self._study()
+
     def run(
-        self, *, trials: int | None, told: Callable[[str], None], tried: Callable[[Tried], None]
+        self, *, trials: int | None, told: Callable[[str], None], tried: Callable[[Search], None]
     ) -> None:
         """Try one choice after the other.
 
         Args:
             trials: at which the search is done, those of earlier runs counted; None has no end.
             told: of every step; raises `OutOfTimeError` to end the search.
-            tried: told of each trial when it is done.
+            tried: called whenever a trial is done.
 
         Raises:
             OutOfTimeError: as `told` did.
@@ -103,7 +111,7 @@ class Search:
         study = self._study()
         while trials is None or len(self._done(study)) < trials:
             self._try(study, told)
-            tried(self.tried()[-1])
+            tried(self)
 
     def tried(self) -> list[Tried]:
         """Return the trials that are done, in their order."""
@@ -114,9 +122,29 @@ class Search:
         whole = [each for each in self.tried() if not each.pruned]
         return max(whole, key=lambda each: each.gain, default=None)
 
-    def judged(self, choice: Mapping[str, int | float], told: Callable[[str], None]) -> list[Verdict]:
-        """Return what a choice is worth on every fold."""
-        return [ground.judge(self._options(choice), told) for ground in self.grounds]
+    def verdicts(self, best: Tried, told: Callable[[str], None]) -> list[Verdict]:
+        """Return what the best is worth, fold by fold; judged again where it was not kept."""
+        if self._best.exists():
+            kept = verdict.load(self._best)
+            if verdict.gain(kept) == best.gain:
+                return kept
+        return self._judged(self._options(best.choice), self._best, told)
+
+    def shipped(self, told: Callable[[str], None]) -> list[Verdict]:
+        """Return what the family as shipped is worth, fold by fold; judged once and kept."""
+        file = self.folder / f"{self.family.value}-shipped.npz"
+        if not file.exists():
+            return self._judged(replace(self.options, family=self.family), file, told)
+        return verdict.load(file)
+
+    def _judged(self, options: Options, file: Path, told: Callable[[str], None]) -> list[Verdict]:
+        verdicts = [ground.judge(options, told) for ground in self.grounds]
+        verdict.save(file, verdicts)
+        return verdicts
+
+    @property
+    def _best(self) -> Path:
+        return self.folder / f"{self.family.value}-best.npz"
 
     def _options(self, choice: Mapping[str, int | float]) -> Options:
         return space.chosen(replace(self.options, family=self.family), choice)
@@ -155,20 +183,22 @@ class Search:
             choice = {d.key: d.tidy(_asked(trial, d)) for d in space.SPACE[self.family]}
         trial.set_user_attr("rank", rank)
         trial.set_user_attr("choice", choice)
-        began, gains, auc = time.time(), list[float](), list[dict[int, float]]()
-        state = TrialState.COMPLETE
+        began, verdicts = time.time(), list[Verdict]()
         for step, ground in enumerate(self.grounds):
-            verdict = ground.judge(self._options(choice), told)
-            gains.append(verdict.gain())
-            auc.append(verdict.auc)
-            trial.report(float(np.mean(gains)), step)
+            verdicts.append(ground.judge(self._options(choice), told))
+            trial.report(verdict.gain(verdicts), step)
             if step + 1 < len(self.grounds) and trial.should_prune():
-                state = TrialState.PRUNED
                 break
-        trial.set_user_attr("gains", gains)
-        trial.set_user_attr("auc", _mean(auc))
+        trial.set_user_attr("gains", [each.gain() for each in verdicts])
+        trial.set_user_attr("auc", {str(h): a for h, a in verdict.mean_auc(verdicts).items()})
         trial.set_user_attr("time", [began, time.time() - began])
-        study.tell(trial, float(np.mean(gains)) if state is TrialState.COMPLETE else None, state)
+        if len(verdicts) < len(self.grounds):
+            study.tell(trial, state=TrialState.PRUNED)
+            return
+        best, gain = self.best(), verdict.gain(verdicts)
+        if best is None or gain > best.gain:
+            verdict.save(self._best, verdicts)
+        study.tell(trial, gain)
 
 
 @contextmanager
@@ -220,14 +250,6 @@ def _tried(number: int, trial: FrozenTrial) -> Tried:
         began=said["time"][0],
         seconds=said["time"][1],
     )
-
-
-def _mean(auc: Sequence[Mapping[int, float]]) -> dict[str, float]:
-    horizons = sorted({horizon for each in auc for horizon in each})
-    return {
-        str(horizon): float(np.mean([each[horizon] for each in auc if horizon in each]))
-        for horizon in horizons
-    }
 
 
 def _apart(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[Fault]:

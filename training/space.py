@@ -49,7 +49,7 @@ class Dimension:
 
     def of(self, options: Options) -> int | float:
         """Return what the options have, or the nearest that may be chosen."""
-        has = getattr(getattr(options, self.part), self.name)
+        has: int | float = getattr(getattr(options, self.part), self.name)
         return min(max(has, self.low), self.high)
 
 
@@ -93,15 +93,15 @@ def chosen(options: Options, choice: Mapping[str, int | float]) -> Options:
     faults = [Fault(f"chosen.{k}", f"one of {sorted(known)}", k) for k in choice if k not in known]
     if faults:
         raise InputError(faults)
-    parts: dict[str, Any] = {
-        part: replace(getattr(options, part), **_of(part, choice)) for part in ("default", "network")
-    }
-    trees: Trees = parts["default"]
+    trees: Trees = replace(options.default, **_of("default", choice))
     if "default.learning_rate" in choice:
-        parts["default"] = replace(trees, rounds=round(PATH / trees.learning_rate))
-    if "default.depth" in choice:
-        parts["depths"] = (trees.depth,)
-    return replace(options, **parts)
+        trees = replace(trees, rounds=round(PATH / trees.learning_rate))
+    return replace(
+        options,
+        default=trees,
+        depths=(trees.depth,) if "default.depth" in choice else options.depths,
+        network=replace(options.network, **_of("network", choice)),
+    )
 
 
 def tuned(options: Options, found: Tuned) -> Options:
@@ -110,6 +110,6 @@ def tuned(options: Options, found: Tuned) -> Options:
     return replace(made, family=Family(found.family), tuned=found)
 
 
-def _of(part: str, choice: Mapping[str, int | float]) -> dict[str, int | float]:
+def _of(part: str, choice: Mapping[str, int | float]) -> dict[str, Any]:
     named = ((key.partition("."), value) for key, value in choice.items())
     return {name: value for (of, _, name), value in named if of == part}

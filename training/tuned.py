@@ -12,7 +12,9 @@ from typing import Any
 from pricing.errors import Fault, InputError
 from training.split import Labels, Split, name_of
 
-HEAD = "# Found by `python -m training tune`; learn by it with `python -m training fit --tuned FILE`."
+HEAD = (
+    "# Found by `python -m training tune`; to learn by it: `python -m training fit --tuned FILE`."
+)
 
 
 @dataclass(frozen=True)
