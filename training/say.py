@@ -104,9 +104,17 @@ def key(made: SigningKey, folder: Path) -> None:
 
 
 def contenders(title: str, found: Sequence[Contender]) -> None:
-    """Print the families after their search, the best first; gains are in nats a default."""
-    table = _table(title, "family", "trials", "pruned")
-    for name in ("AUC 36 m", "gain", "over as shipped [90 %]", "less the best [90 %]"):
+    """Print the families after their search, the best first, with paired 90 % intervals."""
+    table = _table(title)
+    for name in (
+        "family",
+        "trials",
+        "pruned",
+        "AUC 36",
+        "gain",
+        "over as shipped",
+        "less the best",
+    ):
         table.add_column(name, no_wrap=True)
     for one in found:
         auc = one.best.auc.get(36)
@@ -201,7 +209,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _apart(it: Interval) -> str:
-    return f"{it.value:+.4f} [{it.low:+.4f}, {it.high:+.4f}]"
+    return f"{it.value:+.3f}\n[{it.low:+.3f}, {it.high:+.3f}]"
 
 
 def _ranged(measure: Measure, sign: str = "") -> str:
