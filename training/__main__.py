@@ -105,7 +105,7 @@ def fit(
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option(min=1, max=6, help="Of the trees; 3 or 5, what ranks better, if not given."),
+        typer.Option(min=1, max=7, help="Of the trees; 3 or 7, what ranks better, if not given."),
     ] = None,
     threads: Threads = 1,
     tuned: Annotated[

@@ -54,8 +54,8 @@ class Options:
     threads: int = 1
     labels: Labels = Labels.AS_KNOWN
     family: Family = Family.BOOSTED
-    default: Trees = field(default_factory=lambda: Trees(6, 160, 5, 0.15))
-    depths: tuple[int, ...] = (3, 5)
+    default: Trees = field(default_factory=lambda: Trees(6, 160, 7, 0.15))
+    depths: tuple[int, ...] = (3, 7)
     exit: Trees = field(default_factory=lambda: Trees(2, 60, 3, 0.15))
     lgd: Trees = field(default_factory=lambda: Trees(2, 40, 3, 0.10))
     network: Shape = field(default_factory=Shape)

@@ -15,12 +15,12 @@ from training.trees import Trees
 
 HELD_SHARE = 0.15  # of the projects, the latest ones
 HELD_SHARE_MOST = 0.35  # of them, before the question is given up
-HELD_EVENTS = 100  # below this the answer would be noise
+HELD_EVENTS = 300  # below this the answer would be noise
 JUDGED_MEMBERS = 2  # a bag bears more rounds than a single member does
 STEP = 20  # rounds between two looks
 PATIENCE = 40  # rounds without a better score
 SMALL_DEPTH = 3  # what a small book gets instead
-SMALL_ROUNDS = 40
+SMALL_PATH = 12.0  # rounds times learning rate, likewise
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,14 @@ def choose(
     """Return the depth and rounds that rank the latest vintages best.
 
     For each depth a small bag grows on the earlier vintages until the held-out score stops falling.
-    The bag proper is grown afterwards on all vintages. A book whose latest third holds fewer than a
-    hundred events gets few and shallow trees instead.
+    The bag proper is grown afterwards on all vintages. A book whose latest third holds too few
+    events gets few and shallow trees instead.
     """
     held = latest(periods)
     if held is None:
         how = f"fixed: fewer than {HELD_EVENTS} events in the latest {HELD_SHARE_MOST:.0%}"
-        return Stopping(min(SMALL_ROUNDS, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
+        rounds = round(SMALL_PATH / trees.learning_rate)
+        return Stopping(min(rounds, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
     early, late = periods.take(~held), periods.take(held)
     found = {}
     for depth in depths:

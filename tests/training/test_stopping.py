@@ -43,7 +43,7 @@ def test_growing_stops_before_it_learns_noise() -> None:
 def test_a_book_too_small_to_ask_gets_few_and_shallow_trees_and_says_so() -> None:
     found = choose(periods(300))
     assert found.how.startswith("fixed")
-    assert (found.rounds, found.depth) == (40, 3)
+    assert (found.rounds, found.depth) == (40, 3)  # 12 / 0.3
 
 
 def test_the_score_does_not_see_the_level() -> None:
