@@ -20,7 +20,8 @@ JUDGED_MEMBERS = 2  # a bag bears more rounds than a single member does
 STEP = 20  # rounds between two looks
 PATIENCE = 40  # rounds without a better score
 SMALL_DEPTH = 3  # what a small book gets instead
-SMALL_PATH = 12.0  # rounds times learning rate, likewise
+SMALL_PATH = (6.0, 12.0)  # rounds times learning rate, at least and at most
+PATH_AN_EVENT = 0.03  # in between
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def choose(
     held = latest(periods)
     if held is None:
         how = f"fixed: fewer than {HELD_EVENTS} events in the latest {HELD_SHARE_MOST:.0%}"
-        rounds = round(SMALL_PATH / trees.learning_rate)
+        path = np.clip(PATH_AN_EVENT * periods.events.sum(), *SMALL_PATH)
+        rounds = round(path / trees.learning_rate)
         return Stopping(min(rounds, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
     early, late = periods.take(~held), periods.take(held)
     found = {}

@@ -37,6 +37,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Bank:
     return Bank(folder, {"SEEDRATE_VAR": str(folder / "var"), "COLUMNS": "200"})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def early(starting: tuple[str, Path]) -> None:
+    """Let the server start while the first search goes on."""
+
+
 @pytest.fixture(scope="module")
 def told(desk: Bank) -> str:
     """Return what the command printed of a search of two families."""
