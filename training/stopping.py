@@ -87,16 +87,21 @@ def choose(
     return Stopping(found[best][0], best, "later vintages", int(held.sum()), scores)
 
 
-def latest(periods: Periods) -> Bools | None:
-    """Return the latest whole months with enough projects and events to judge by, or None."""
+def latest(periods: Periods, *, events: int = HELD_EVENTS) -> Bools | None:
+    """Return the latest whole months with enough projects to judge by and so many events, or None.
+
+    Args:
+        periods: of all projects.
+        events: that must lie in those months.
+    """
     months, counts = np.unique(periods.originated, return_counts=True)
-    events = periods.events.sum(axis=1)
+    happened = periods.events.sum(axis=1)
     share = np.cumsum(counts[::-1])[::-1] / len(periods.originated)  # from each month on
     for month in months[share >= HELD_SHARE][::-1]:
         held = np.asarray(periods.originated >= month)
         if held.mean() > HELD_SHARE_MOST:
             return None
-        if events[held].sum() >= HELD_EVENTS:
+        if happened[held].sum() >= events:
             return held
     return None
 
