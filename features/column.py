@@ -7,6 +7,9 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Kind(StrEnum):
     """What a column means, which decides how it is validated, encoded and shown."""
@@ -136,6 +139,12 @@ class ColumnSet:
     def names(self) -> tuple[str, ...]:
         """Return the column names, in the model's order."""
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def owners(self) -> NDArray[np.bool_]:
+        """Return which columns are of which group, groups as they are listed: (groups, columns)."""
+        of = [column.group for column in self.columns]
+        return np.array([[group == one for one in of] for group in self.groups], np.bool_)
 
     @property
     def asked(self) -> tuple[Column, ...]:

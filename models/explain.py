@@ -5,8 +5,10 @@
 The base is the price of the reference company, whose margins are the background's mean. The
 columns share the way from there to the request by Aumann-Shapley: each margin is weighted by the
 mean slope of the price along the straight line (pricing/path.py), and each column's contribution
-to the margins is exact (models/tables.py). Everything printed is a whole number of 0.01 bp, made so
-by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error) falls into rounding.
+to the margins is exact (models/tables.py). A TabM is no sum over columns: there the price itself is
+shared by groups, and within them by columns (models/grouped.py). Everything printed is a whole
+number of 0.01 bp, made so by the largest remainder; what the quadrature leaves (over 1e-6 bp is an
+error) falls into rounding.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.column import Column
+from models import tabm
+from models.grouped import shares
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.reasons import MOST, Reason, reason
@@ -70,13 +74,28 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     Raises:
         ModelError: the parts miss the figure by more than 1e-6 bp.
     """
+    if isinstance(reading.network, tabm.Reading):
+        return _by_groups(model, reading, reading.network.x, instrument)
     path = path_weights(instrument, model.base, reading.margins + model.overlay)
     columns = reading.contributions(path.weights)
     macro = float(np.vdot(path.weights, model.overlay))
     residue = path.high_bps - path.low_bps - float(columns.sum()) - macro
-    if not abs(residue) <= RESIDUE_BPS:
-        raise ModelError(f"parts must sum to the price within {RESIDUE_BPS} bp, however: {residue}")
-    return Parts(path.low_bps, columns, macro, residue)
+    return _summing(Parts(path.low_bps, columns, macro, residue))
+
+
+def _by_groups(model: HazardModel, reading: Reading, x: Floats, instrument: Instrument) -> Parts:
+    """Share the figure of a model that is no sum over columns."""
+    base, columns, macro = shares(model, x, instrument)
+    figure = float(instrument.figures((reading.margins + model.overlay)[None])[0])
+    return _summing(Parts(base, columns, macro, figure - base - float(columns.sum()) - macro))
+
+
+def _summing(parts: Parts) -> Parts:
+    """Return the parts, if they miss the figure by no more than 1e-6 bp."""
+    if not abs(parts.residue_bps) <= RESIDUE_BPS:
+        said = f"parts must sum to the price within {RESIDUE_BPS} bp"
+        raise ModelError(f"{said}, however: {parts.residue_bps}")
+    return parts
 
 
 def explain(

@@ -102,7 +102,7 @@ def fit(
     family: Annotated[
         str,
         typer.Option(
-            help='Who speaks of default: "boosted" trees, a "network", or "blended" both.'
+            help='Who speaks of default: "boosted" trees, a "network", "blended" both, or "tabm".'
         ),
     ] = "boosted",
     depth: Annotated[

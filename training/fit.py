@@ -16,6 +16,7 @@ from features.encode import Encoder
 from models import artifact
 from models.additive import Network
 from models.leaves import Bag
+from models.tabm import Tabm
 from pricing.errors import InputError
 from pricing.survival import DEFAULT, incidence
 from training import boost, overlay, severity, split, stopping
@@ -23,15 +24,17 @@ from training.blanks import Blanks
 from training.card import card
 from training.causes import Causes
 from training.network import Lesson, fit_network
-from training.options import Options
+from training.options import Family, Options
 from training.pairs import strongest
 from training.periods import Floats, Periods
 from training.split import Labels, Split
+from training.tabm import fit_tabm
 from training.trees import Trees
 
 Progress = Callable[[str, int, int], None]  # what was done, steps done, steps in all
+_Default = tuple[stopping.Stopping | None, Bag | None, Network | Tabm | None, Lesson | None]
 
-OTHER_STEPS = 7  # besides the members of default: see the calls of `told`
+OTHER_STEPS = 6  # besides those of default: see the calls of `told`
 ENOUGH_DEFAULTS = 30
 ENOUGH_EXITS = 100  # below, one constant hazard
 
@@ -96,16 +99,14 @@ def fit(
         InputError: the book has too few defaults, or no projects on a side of the split.
     """
     options = options or Options()
-    networks = options.network.members if options.family.trees < 1 else 0
-    told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
+    told = _Steps(progress, OTHER_STEPS + _steps(options))
     parts = split.by_time(book, labels=options.labels)
     train = parts.train.weighed
     told("split by time")
     encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)
     told("encoded")
     learner = _Learner(train, x, options, told)
-    size, trees = learner.default()
-    spoken, lesson = learner.network(trees)
+    size, trees, spoken, lesson = learner.default()
     bags, constants, exits = learner.exit()
     loss = learner.severity()
     if loss.bag is None:
@@ -113,10 +114,9 @@ def fit(
     else:
         bags["lgd"] = loss.bag
     told("loss given default")
-    share = options.family.trees
-    if share:
-        bags["default"] = replace(trees, share=share)
-    causes = Causes(len(trees.baseline), bags, constants, spoken)
+    if trees is not None:
+        bags["default"] = trees
+    causes = Causes(len(train.column_set.age_edges_months) - 1, bags, constants, spoken)
     level = _level(train, x, causes, parts, options)
     told("level of the cycle")
     plain = encoder.matrix(train.frame)
@@ -158,6 +158,14 @@ def background(
     return np.sort(chosen[: options.background])
 
 
+def _steps(options: Options) -> int:
+    """Return how many steps default takes: the size and the members, or TabM's pace and lesson."""
+    if options.family is Family.TABM:
+        return 2
+    networks = options.network.members if options.family.trees < 1 else 0
+    return 1 + options.default.members + networks
+
+
 @dataclass
 class _Steps:
     """Counts the steps for the progress callback."""
@@ -192,16 +200,34 @@ class _Learner:
             source_share=self.options.source_share,
         )
 
-    def default(self) -> tuple[stopping.Stopping, Bag]:
+    def default(self) -> _Default:
+        """Let the family learn of default."""
         periods = Periods.of(self.x, self.train, cause="default")
         defaults = int(periods.events.sum())
         if defaults < ENOUGH_DEFAULTS:
             expected = f"known for at least {ENOUGH_DEFAULTS} training projects"
             raise InputError.of("outcome.event", f"a default {expected}", f"{defaults} defaults")
+        if self.options.family is Family.TABM:
+            return None, None, *self.tabm(periods)
+        size, trees = self.trees(periods)
+        spoken, lesson = self.network(trees)
+        share = self.options.family.trees
+        return size, replace(trees, share=share) if share else None, spoken, lesson
+
+    def trees(self, periods: Periods) -> tuple[stopping.Stopping, Bag]:
         size = self._size(periods, self.options.default, self.options.depths, self.signs, salt=0)
         self.told(f"default: {size.rounds} rounds at depth {size.depth}")
         bag = self._grow(periods, self.options.default, size, self.signs, salt=0)
         return size, bag
+
+    def tabm(self, periods: Periods) -> tuple[Tabm, Lesson]:
+        return fit_tabm(
+            periods,
+            shape=self.options.tabm,
+            blanks=self.blanks,
+            seed=self.options.seed + 3,
+            told=self.told,
+        )
 
     def network(self, trees: Bag) -> tuple[Network | None, Lesson | None]:
         """Return the part of default that the family leaves to a network, taught beside trees."""
