@@ -5,8 +5,8 @@ python -m benchmarks.peers --data sba --only "XGBoost Cox" --only boosted
 
 What is found is kept in var/peers, a model at a time: a run that was stopped goes on where it was,
 and --again forgets the models that it names. Peers that are not installed are left out and named;
-`pip install '.[peers]'` brings them. A fit is timed by the processor's clock, one thread; an
-explanation is the median of fifty.
+`pip install '.[peers]'` brings them. Times are of the processor, one thread: what else the machine
+does meanwhile counts little.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rivals import HORIZONS, MONTHS, PEERS, Fitted, Floats, Task
+from benchmarks.rivals import HORIZONS, PEERS
+from benchmarks.task import MONTHS, Fitted, Floats, Task
 from features.book import EXITED, Book, read_book
 from features.encode import Encoder
 from features.sets import load
@@ -37,9 +39,10 @@ from pricing import policy
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from pricing.survival import incidence
-from training import fit as fits
 from training import metrics, split
 from training.evaluate import BRIER_STEP_MONTHS, Foretold
+from training.fit import Fitted as Ours
+from training.fit import fit
 from training.metrics import Forecast, Interval
 from training.options import Family, Options
 from training.split import Labels, Split
@@ -49,10 +52,66 @@ SERVED = (Family.BOOSTED, Family.NETWORK, Family.BLENDED)
 MODELS = (*(family.value for family in Family), *PEERS)
 PROJECTS = 20_000
 LIMIT_S = 900  # of the processor, a fit; after it the peer is given half of the projects
-LEAST_PROJECTS = 1000
+LEAST_SHARE = 1 / 16
 RESAMPLES = 200
 LOAN = Terms(amount=1e6, term_months=36, repayment="linear")
 ASKED = 50  # explanations that are timed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set.
+
+    Attributes:
+        name: "sba", with mature labels, or "simulated", with labels as known.
+        var: the folder of what is simulated and found.
+        projects: to simulate.
+    """
+
+    name: str
+    var: Path
+    projects: int = PROJECTS
+
+    @property
+    def file(self) -> Path:
+        """Return the file; projects are simulated on the first use."""
+        if self.name == "sba":
+            folder = Path(os.environ.get("SEEDRATE_DATA", "../shared/data"))
+            return folder / "sba_national_casecontrol.parquet"
+        file = self.var / f"simulated-{self.projects}.parquet"
+        if not file.is_file():
+            self.var.mkdir(parents=True, exist_ok=True)
+            simulate(self.projects).table().write_parquet(file)
+        return file
+
+    @property
+    def labels(self) -> Labels:
+        """Return which outcomes may be learnt from."""
+        return Labels.MATURE if self.name == "sba" else Labels.AS_KNOWN
+
+    @property
+    def book(self) -> Book:
+        """Read the file."""
+        return read_book(self.file, load("sba" if self.name == "sba" else "early_stage"))
+
+    def kept(self, model: str) -> Path:
+        """Return where what a model did is kept, without the ending."""
+        return self.var / self.name / model.replace(" ", "-")
+
+    def keep(self, model: str, found: Found) -> None:
+        """Keep what a model did."""
+        self.kept(model).parent.mkdir(parents=True, exist_ok=True)
+        np.save(self.kept(model).with_suffix(".npy"), found.pd, allow_pickle=False)
+        text = json.dumps(found.said, indent=1) + "\n"
+        self.kept(model).with_suffix(".json").write_text(text, encoding="utf-8")
+
+    def found(self, model: str) -> Found | None:
+        """Return what a model did, if that is kept."""
+        said = self.kept(model).with_suffix(".json")
+        if not said.is_file():
+            return None
+        pd = np.load(said.with_suffix(".npy"), allow_pickle=False)
+        return Found(pd, json.loads(said.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -68,29 +127,24 @@ class Found:
     said: dict[str, Any]
 
 
-def main(data: Sequence[str], only: Sequence[str], again: bool, var: Path) -> None:
+def main(sources: Sequence[Source], only: Sequence[str], again: bool) -> None:
     """Fit what is not known yet, then print a table for each data set."""
-    for name in data:
-        file = _file(name, var)
-        if not file.is_file():
-            print(f"{name}: no {file.name}; set SEEDRATE_DATA to its folder")
+    for source in sources:
+        if not source.file.is_file():
+            print(f"{source.name}: no {source.file.name}; set SEEDRATE_DATA to its folder")
             continue
-        folder = var / name
-        folder.mkdir(parents=True, exist_ok=True)
-        lacking = []
-        for model in only or MODELS:
-            if not installed(model):
-                lacking.append(f"{model}: {PEERS[model].module} is not installed")
-                continue
+        wanted = [model for model in only or MODELS if installed(model)]
+        for model in wanted:
             if again:
-                _kept(folder, model).with_suffix(".json").unlink(missing_ok=True)
-            if not _kept(folder, model).with_suffix(".json").is_file():
-                _fitted_apart(name, model, var)
-        parts = _split(name, file)
-        found = {model: each for model in MODELS if (each := _load(folder, model)) is not None}
-        print(
-            "\n".join(["", f"**{name}**", "", *table(found, parts.test), "", *lacking]), flush=True
-        )
+                source.kept(model).with_suffix(".json").unlink(missing_ok=True)
+            if source.found(model) is None:
+                _fitted_apart(source, model)
+        found = {model: each for model in MODELS if (each := source.found(model)) is not None}
+        test = split.by_time(source.book, labels=source.labels).test
+        print("\n".join(["", f"**{source.name}**", "", *table(found, test), ""]))
+        for model in only or MODELS:
+            if model not in wanted:
+                print(f"{model}: {PEERS[model].module} is not installed")
 
 
 def installed(model: str) -> bool:
@@ -124,52 +178,48 @@ def table(found: dict[str, Found], test: Book) -> Iterator[str]:
         yield f"| {model} | {' | '.join(cells)} | {said['note']} |"
 
 
-def measure(name: str, model: str, share: float, var: Path) -> Found:
+def measure(source: Source, model: str, share: float) -> Found:
     """Fit one model in this process and ask it for every test project.
 
     Args:
-        name: of the data.
+        source: the data.
         model: ours or a peer.
         share: of the training projects that a peer is given, in (0, 1].
-        var: where the data is.
     """
-    file = _file(name, var)
+    book = source.book
     if model in PEERS:
-        task, x = _task(_split(name, file), share)
+        task, x = task_of(split.by_time(book, labels=source.labels), share)
         began = time.process_time()
         fitted = PEERS[model].fit(task)
         seconds = time.process_time() - began
         note = fitted.note if share == 1 else f"{fitted.note}, {len(task.x):,} projects"
         pd, explained = fitted.pd(x), _explained(fitted, x)
     else:
-        book = read_book(file, load(_columns(name)))
         began = time.process_time()
-        ours = fits.fit(book, Options(family=Family(model), labels=_labels(name)))
+        ours = fit(book, Options(family=Family(model), labels=source.labels))
         seconds = time.process_time() - began
         x = ours.encoder.matrix(ours.split.test.frame)
         pd = incidence(ours.margins(x), ours.column_set.age_edges_months, MONTHS)
-        explained, note = _priced(ours, x, var), "whole model: exit and loss too"
+        explained, note = _priced(ours, x), "encoding, exit and loss too"
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     said = {"seconds": seconds, "megabytes": megabytes, "explained": explained, "note": note}
     return Found(pd, said)
 
 
-def _fitted_apart(name: str, model: str, var: Path) -> None:
+def _fitted_apart(source: Source, model: str) -> None:
     """Measure a model in a process of its own, on ever fewer projects until it is quick enough."""
     share = 1.0
     while share:
-        print(
-            f"{time.strftime('%H:%M:%S')} {name}: {model}, {share:.0%} of the projects", flush=True
-        )
-        command = [sys.executable, "-m", "benchmarks.peers", "--data", name, "--only", model]
-        command += ["--share", str(share), "--var", str(var)]
-        done = subprocess.run(
-            command, preexec_fn=_limited, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
-        if done.returncode == 0:
+        now = time.strftime("%H:%M:%S")
+        print(f"{now} {source.name}: {model}, {share:.0%} of the projects", flush=True)
+        command = [sys.executable, "-m", "benchmarks.peers", "--data", source.name]
+        command += ["--only", model, "--share", str(share), "--var", str(source.var)]
+        command += ["--projects", str(source.projects)]
+        environ = os.environ | {"OMP_NUM_THREADS": "1"}
+        if subprocess.run(command, preexec_fn=_limited, env=environ).returncode == 0:
             return
-        share = share / 2 if model in PEERS and share > 1 / 16 else 0.0
-    print(f"{name}: {model} gave nothing", flush=True)
+        share = share / 2 if model in PEERS and share > LEAST_SHARE else 0.0
+    print(f"{source.name}: {model} gave nothing", flush=True)
 
 
 def _limited() -> None:
@@ -177,31 +227,7 @@ def _limited() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
 
 
-def _columns(name: str) -> str:
-    return {"sba": "sba", "simulated": "early_stage"}[name]
-
-
-def _labels(name: str) -> Labels:
-    return {"sba": Labels.MATURE, "simulated": Labels.AS_KNOWN}[name]
-
-
-def _file(name: str, var: Path) -> Path:
-    """Return the file of a data set; projects are simulated on the first use."""
-    if name == "sba":
-        folder = Path(os.environ.get("SEEDRATE_DATA", "../shared/data"))
-        return folder / "sba_national_casecontrol.parquet"
-    file = var / f"simulated-{PROJECTS}.parquet"
-    if not file.is_file():
-        var.mkdir(parents=True, exist_ok=True)
-        simulate(PROJECTS).table().write_parquet(file)
-    return file
-
-
-def _split(name: str, file: Path) -> Split:
-    return split.by_time(read_book(file, load(_columns(name))), labels=_labels(name))
-
-
-def _task(parts: Split, share: float) -> tuple[Task, Floats]:
+def task_of(parts: Split, share: float) -> tuple[Task, Floats]:
     """Return the training projects as peers are given them, and the test projects encoded."""
     train, columns = parts.train.weighed, parts.train.column_set
     edges = np.array(columns.age_edges_months, np.int64)
@@ -243,46 +269,26 @@ def _explained(fitted: Fitted, x: Floats) -> str:
     if explain is None:
         return "nothing offered"
     calls = [lambda at=at: explain(x[at : at + 1]) for at in range(ASKED)]
-    return f"{_median_ms(calls):.2f}: {fitted.of}"
+    return f"{_mean_ms(calls):.2f}: {fitted.of}"
 
 
-def _priced(ours: fits.Fitted, x: Floats, var: Path) -> str:
+def _priced(ours: Ours, x: Floats) -> str:
     """Return how long an explained price of a written model takes."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         ours.write(Path(folder) / "model")
         model = read(Path(folder) / "model")
     loan = TermLoan(LOAN).priced(policy.load(currency=model.currency), model.edges)
     calls = [lambda at=at: attribute(model, model.read(x[at]), loan) for at in range(ASKED)]
-    return f"{_median_ms(calls):.2f}: price"
+    return f"{_mean_ms(calls):.2f}: price"
 
 
-def _median_ms(calls: Sequence[Any]) -> float:
+def _mean_ms(calls: Sequence[Callable[[], object]]) -> float:
+    """Return the mean time of the processor that a call takes, after a first one."""
     calls[0]()
-    taken = []
+    began = time.process_time()
     for call in calls:
-        began = time.perf_counter()
         call()
-        taken.append(time.perf_counter() - began)
-    return float(np.median(taken) * 1e3)
-
-
-def _kept(folder: Path, model: str) -> Path:
-    return folder / model.replace(" ", "-")
-
-
-def _keep(folder: Path, model: str, found: Found) -> None:
-    np.save(_kept(folder, model).with_suffix(".npy"), found.pd, allow_pickle=False)
-    _kept(folder, model).with_suffix(".json").write_text(json.dumps(found.said, indent=1) + "\n")
-
-
-def _load(folder: Path, model: str) -> Found | None:
-    said = _kept(folder, model).with_suffix(".json")
-    if not said.is_file():
-        return None
-    pd = np.load(said.with_suffix(".npy"), allow_pickle=False)
-    return Found(pd, json.loads(said.read_text()))
+    return 1e3 * (time.process_time() - began) / len(calls)
 
 
 def _number(metric: metrics.Metric, forecast: Forecast | None) -> str:
@@ -306,11 +312,12 @@ if __name__ == "__main__":
     parser.add_argument("--only", action="append", choices=MODELS)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--share", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--projects", type=int, default=PROJECTS)
     parser.add_argument("--var", type=Path, default=Path("var/peers"))
     given = parser.parse_args()
+    chosen = [Source(name, given.var, given.projects) for name in given.data or DATA]
     if given.share is None:
-        main(given.data or DATA, given.only or [], given.again, given.var)
+        main(chosen, given.only or [], given.again)
     else:
-        (only_data,), (only_model,) = given.data, given.only
-        kept = measure(only_data, only_model, given.share, given.var)
-        _keep(given.var / only_data, only_model, kept)
+        for each in given.only:
+            chosen[0].keep(each, measure(chosen[0], each, given.share))

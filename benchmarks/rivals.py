@@ -4,99 +4,46 @@ A peer knows one way to end, default. So that its probabilities are those of def
 loan may be repaid early, a loan that was is kept at risk to the end of the follow-up: the hazard is
 that of the subdistribution (Fine & Gray 1999).
 
-Sizes are what their manuals advise, or settled by a few tries on the latest training vintages,
-which also stop those that can be stopped. Weights are passed to all of them.
+Sizes are what their manuals advise, or settled by a few tries on a random part of the training
+projects, which also stops those that can be stopped. Weights are passed to all of them.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from pricing.survival import incidence
-from training import stopping
-from training.linear import Linear, fit_linear, standardised
-from training.periods import Periods, Rows, with_bucket
+from benchmarks.task import (
+    MONTHS,
+    Fitted,
+    Floats,
+    Peer,
+    Task,
+    breslow,
+    by_hazard,
+    design,
+    every_age,
+    rows_of,
+)
+from training.linear import fit_linear
+from training.periods import with_bucket
 from training.scorecard import fit_scorecard
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-MONTHS = 60  # probabilities are asked for at every month up to this
 HORIZONS = (12, 36, 60)
 SEED = 20
 ROUNDS, PATIENCE = 600, 30
-
-
-@dataclass(frozen=True)
-class Task:
-    """The training projects as every peer is given them.
-
-    Attributes:
-        x: (n, columns) encoded out of fold, NaN where missing.
-        months: (n,) at risk, to default or to the end of the follow-up.
-        fell: (n,) whether it ended in default.
-        weight: (n,) of mean one.
-        originated: (n,) months since January 1970.
-        edges: (K + 1,) months, of the age buckets.
-    """
-
-    x: Floats
-    months: Floats
-    fell: Bools
-    weight: Floats
-    originated: NDArray[np.int64]
-    edges: NDArray[np.int64]
-
-    def take(self, some: Bools) -> Task:
-        """Return the task of some of the projects."""
-        parts = {name: getattr(self, name)[some] for name in ("x", "months", "fell", "weight")}
-        return replace(self, **parts, originated=self.originated[some])
-
-    @property
-    def periods(self) -> Periods:
-        """Return the projects cut by age."""
-        start, end = self.edges[:-1], self.edges[1:]
-        months = np.clip(self.months[:, None] - start, 0, end - start)
-        inside = (self.months[:, None] > start) & (self.months[:, None] <= end)
-        events = (self.fell[:, None] & inside).astype(np.float64)
-        return Periods(self.x, months, events, self.weight, self.originated)
-
-    @property
-    def held(self) -> Bools:
-        """Return the latest vintages, by which sizes are chosen."""
-        held = stopping.latest(self.periods)
-        assert held is not None, "the latest vintages must have events enough to judge by"
-        return held
-
-
-class Fitted(NamedTuple):
-    """A peer that has learnt."""
-
-    pd: Callable[[Floats], Floats]  # (m, columns) -> (m, MONTHS + 1), NaN for what it cannot say
-    explain: Callable[[Floats], object] | None  # of one row, (1, columns); None: it offers nothing
-    of: str  # what it explains
-    note: str  # sizes
-
-
-class Peer(NamedTuple):
-    """How to fit a peer, and what must be installed for it."""
-
-    module: str
-    fit: Callable[[Task], Fitted]
-    most: int = 10**9  # projects that it can learn from in reasonable time
 
 
 def linear(task: Task) -> Fitted:
     """Fit linear proportional hazards: the benchmark of every fit."""
     fitted = fit_linear(task.periods)
     return Fitted(
-        lambda x: _by_hazard(fitted.margins(x), task.edges),
+        lambda x: by_hazard(fitted.margins(x), task.edges),
         lambda x: fitted.design(x) * fitted.slopes,
         "log hazard",
         "ridge of 20 events",
@@ -126,7 +73,8 @@ def lifelines_cox(task: Task) -> Fitted:
     import pandas as pd
     from lifelines import CoxPHFitter
 
-    form = _design(task)
+    warnings.simplefilter("ignore")  # of weights that are no counts, and of flags that are seldom
+    form = design(task)
 
     def table(some: Task) -> pd.DataFrame:
         frame = pd.DataFrame(form.design(some.x)).add_prefix("z")
@@ -189,7 +137,7 @@ def xgboost_cox(task: Task) -> Fitted:
     parameters = {"objective": "survival:cox", "eval_metric": "cox-nloglik"} | _XGBOOST
     model, rounds = _stopped(task, parameters, data)
     score = model.predict(data(task), output_margin=True).astype(np.float64)
-    base = _breslow(task, score)
+    base = breslow(task, score)
 
     def pd(x: Floats) -> Floats:
         said = np.exp(model.predict(xgb.DMatrix(x), output_margin=True).astype(np.float64))
@@ -233,7 +181,7 @@ def catboost(task: Task) -> Fitted:
     from catboost import CatBoostRegressor, Pool
 
     def pool(some: Task, baseline: Floats) -> Pool:
-        rows, months = _rows(some, baseline)
+        rows, months = rows_of(some, baseline)
         offset = rows.offset - np.log(months)
         return Pool(rows.x, rows.target / months, weight=rows.weight * months, baseline=offset)
 
@@ -262,8 +210,8 @@ def catboost(task: Task) -> Fitted:
         return np.column_stack(said) + baseline
 
     return Fitted(
-        lambda x: _by_hazard(margins(x), task.edges),
-        lambda x: model.get_feature_importance(Pool(_every_age(x, task)), type="ShapValues"),
+        lambda x: by_hazard(margins(x), task.edges),
+        lambda x: model.get_feature_importance(Pool(every_age(x, task)), type="ShapValues"),
         "log hazard at every age",
         f"depth 5, {model.tree_count_} trees, hazard rows",
     )
@@ -274,7 +222,7 @@ def ebm(task: Task) -> Fitted:
     from interpret.glassbox import ExplainableBoostingRegressor
 
     baseline = task.periods.baseline
-    rows, months = _rows(task, baseline)
+    rows, months = rows_of(task, baseline)
     model = ExplainableBoostingRegressor(
         objective="poisson_deviance", interactions=10, outer_bags=4, n_jobs=1, random_state=SEED
     )
@@ -287,8 +235,8 @@ def ebm(task: Task) -> Fitted:
         return np.column_stack(said) + baseline
 
     return Fitted(
-        lambda x: _by_hazard(margins(x), task.edges),
-        lambda x: model.eval_terms(_every_age(x, task)),
+        lambda x: by_hazard(margins(x), task.edges),
+        lambda x: model.eval_terms(every_age(x, task)),
         "log hazard at every age",
         "10 pairs, 4 bags, hazard rows",
     )
@@ -322,7 +270,7 @@ _XGBOOST = {
 def _best_rounds(
     task: Task, parameters: Mapping[str, Any], data: Callable[[Task], Any]
 ) -> tuple[float, int]:
-    """Return the score and the number of rounds that foretell the latest vintages best."""
+    """Return the score and the number of rounds that foretell the held part best."""
     import xgboost as xgb
 
     held = task.held
@@ -340,7 +288,7 @@ def _best_rounds(
 def _stopped(
     task: Task, parameters: Mapping[str, Any], data: Callable[[Task], Any]
 ) -> tuple[Any, int]:
-    """Return XGBoost's trees on all projects, as many as the latest vintages ask for."""
+    """Return XGBoost's trees on all projects, as many as the held part asks for."""
     import xgboost as xgb
 
     rounds = _best_rounds(task, parameters, data)[1]
@@ -357,7 +305,7 @@ def _sksurv(model: Any, task: Task, note: Callable[[], str]) -> Fitted:
     """Fit a model of scikit-survival on filled columns with missing flags."""
     from sksurv.util import Surv
 
-    form = _design(task)
+    form = design(task)
     outcome = Surv.from_arrays(task.fell, task.months)
     model.fit(form.design(task.x), outcome, sample_weight=task.weight)
     at = np.searchsorted(model.unique_times_, np.arange(MONTHS + 1), side="right") - 1
@@ -367,40 +315,3 @@ def _sksurv(model: Any, task: Task, note: Callable[[], str]) -> Fitted:
         return np.asarray(np.where(at < 0, 0.0, 1 - alive[:, np.maximum(at, 0)]))
 
     return Fitted(pd, None, "", note())
-
-
-def _design(task: Task) -> Linear:
-    """Return how columns are filled, standardised and flagged, for those that take no gaps."""
-    return standardised(task.periods)
-
-
-def _rows(task: Task, baseline: Floats) -> tuple[Rows, Floats]:
-    """Return the projects by age, and the months of each row."""
-    periods = task.periods
-    return Rows.of(periods, baseline), periods.months[periods.months > 0]
-
-
-def _every_age(x: Floats, task: Task) -> Floats:
-    """Return one row at every age, (K, columns + 1)."""
-    buckets = len(task.edges) - 1
-    return with_bucket(np.repeat(x, buckets, axis=0), np.arange(buckets))
-
-
-def _by_hazard(margins: Floats, edges: NDArray[np.int64]) -> Floats:
-    """Return the probabilities of log hazards (m, K), with one way to end."""
-    causes = np.full((len(margins), 3, margins.shape[1]), -np.inf)
-    causes[:, 0] = margins
-    return incidence(causes, edges, MONTHS)
-
-
-def _breslow(task: Task, score: Floats) -> Floats:
-    """Return (MONTHS + 1,) the cumulated baseline hazard of scores (n,).
-
-    Source: Breslow (1972), discussion of Cox, Journal of the Royal Statistical Society B 34.
-    """
-    risk = task.weight * np.exp(score)
-    steps = np.zeros(MONTHS + 1)
-    for month in range(1, MONTHS + 1):
-        fell = task.fell & (task.months > month - 1) & (task.months <= month)
-        steps[month] = task.weight[fell].sum() / max(risk[task.months > month - 1].sum(), 1e-12)
-    return np.cumsum(steps)

@@ -24,7 +24,7 @@ from models.leaves import Floats
 from models.shapley import Game
 from pricing.errors import ModelError
 
-CHUNK = 128  # rows that pass the networks at once: they stay in a core's cache
+CHUNK = 64  # rows that pass the networks at once: they stay in a core's cache
 HYBRIDS = 4096  # of a project with references, at most: one reference with twelve groups, or ...
 MOST_REFERENCES = 64
 
@@ -104,23 +104,36 @@ class Tabm:
         seen = np.einsum("rcn,cnmh->rcmh", hats(x, self.knots), self.first)
         return np.asarray(seen.reshape(*x.shape, -1))
 
-    def answer(self, look: Floats) -> Floats:
-        """Return the log hazards of sums of first looks: (rows, members * width) -> (rows, K)."""
+    def answer(self, look: Floats, room: Floats | None = None) -> Floats:
+        """Return the log hazards of sums of first looks, which are written over.
+
+        Args:
+            look: (rows, members * width).
+            room: likewise, for what lies between; None makes it.
+
+        Returns:
+            (rows, K).
+        """
         members, width, buckets = self.heads.shape
         heads = self.heads.reshape(members * width, buckets) / members
-        return np.asarray(self._deep(look) @ heads + self.baseline.mean(axis=0))
+        deep = self._deep(look, np.empty_like(look) if room is None else room)
+        return np.asarray(deep @ heads + self.baseline.mean(axis=0))
 
     def answers(self, look: Floats) -> Floats:
         """Return the log hazards that each member gives: (members * width,) -> (members, K)."""
         members, width, _ = self.heads.shape
-        deep = self._deep(look[None]).reshape(members, 1, width)
+        deep = self._deep(look[None].copy(), np.empty((1, len(look)))).reshape(members, 1, width)
         return np.asarray((deep @ self.heads)[:, 0] + self.baseline)
 
-    def _deep(self, look: Floats) -> Floats:
-        """Pass the layers that are common: (rows, members * width) -> the same."""
-        seen = look.reshape(-1, len(self.bias)) + self.bias
-        deep = np.maximum(seen, 0.0, out=seen) @ self.hidden + self.turn
-        return np.asarray(np.maximum(deep, 0.0, out=deep).reshape(look.shape))
+    def _deep(self, look: Floats, room: Floats) -> Floats:
+        """Pass the common layers: (rows, members * width) -> room, likewise; look is lost."""
+        seen, deep = look.reshape(-1, len(self.bias)), room.reshape(-1, len(self.bias))
+        seen += self.bias
+        np.maximum(seen, 0.0, out=seen)
+        np.matmul(seen, self.hidden, out=deep)
+        deep += self.turn
+        np.maximum(deep, 0.0, out=deep)
+        return room
 
 
 @dataclass(frozen=True)
@@ -183,15 +196,18 @@ class Compared:
             x: (columns,) the project.
             game: who plays, and which coalitions are asked.
         """
-        owners, members = game.owners.astype(np.float64), game.coalitions.astype(np.float64)
+        owners, inside = game.owners.astype(np.float64), game.coalitions.astype(np.float64)
         mine = self.tabm.looks(x[None])[0]  # (columns, members * width)
-        out = np.zeros((len(members), len(self.base)))
+        room = np.empty((2, CHUNK, mine.shape[1]))  # new memory would cost more than the sums
+        out = np.zeros((len(inside), len(self.base)))
         for theirs in self.seen:
             start, moves = theirs.sum(axis=0), owners @ (mine - theirs)
             for at in range(0, len(out), CHUNK):
-                look = members[at : at + CHUNK] @ moves + start
-                out[at : at + CHUNK] += self.tabm.answer(look)
-        return np.asarray(out / len(self.seen))
+                some = inside[at : at + CHUNK]
+                look = np.matmul(some, moves, out=room[0, : len(some)])
+                look += start
+                out[at : at + CHUNK] += self.tabm.answer(look, room[1, : len(some)])
+        return out / len(self.seen)
 
 
 def references(tabm: Tabm, background: Floats, weight: Floats, players: int) -> Floats:

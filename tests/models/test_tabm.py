@@ -22,6 +22,7 @@ from models.tables import Tables
 from models.tabm import Compared, Tabm, references
 from pricing import policy
 from pricing.errors import ModelError
+from pricing.instrument import Instrument
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from training.fit import fit
@@ -157,6 +158,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[HazardModel, Floats
     folder = folder / "model"
     fit(replace(learnt, column_set=grouped), OPTIONS).write(folder)
     return artifact.read(folder), np.load(folder / "background.npy", allow_pickle=False)
+
+
+def priced(model: HazardModel) -> Instrument:
+    rules = policy.load(currency=model.currency)
+    return TermLoan(Terms(1e6, 36, "linear")).priced(rules, model.edges)
 
 
 def test_an_explained_price_is_the_mean_over_all_orders(small: tuple[HazardModel, Floats]) -> None:
