@@ -77,7 +77,6 @@ class Peer(NamedTuple):
 
     module: str
     fit: Callable[[Task], Fitted]
-    most: int = 10**9  # projects that it can learn from in reasonable time
 
 
 def design(task: Task) -> Linear:

@@ -45,7 +45,7 @@ def shares(model: HazardModel, x: Floats, instrument: Instrument) -> Shares:
     """
     owners = model.column_set.owners
     game = Game(owners, coalitions(len(owners)))
-    margins = model.coalitions(x, game)  # (2^G, 3, K)
+    margins = model.hybrids(x, game)  # (2^G, 3, K)
     worth = instrument.figures(np.concatenate([margins, margins + model.overlay]))
     *groups, macro = shapley(worth)
     nobody, everybody = worth[0], worth[len(margins) - 1]
@@ -78,6 +78,6 @@ def split(groups: Floats, owners: Bools, moves: Floats) -> Floats:
 def _one_by_one(model: HazardModel, x: Floats, instrument: Instrument) -> tuple[Floats, Floats]:
     """Return (columns,) the figures with each column of the project alone, and with all others."""
     one = np.eye(len(x), dtype=np.bool_)
-    margins = model.coalitions(x, Game(one, np.concatenate([one, ~one])))
+    margins = model.hybrids(x, Game(one, np.concatenate([one, ~one])))
     alone, without = np.split(instrument.figures(margins), 2)
     return alone, without

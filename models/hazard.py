@@ -141,7 +141,7 @@ class HazardModel:
         network = self.network.read(x)
         return Reading(self._joined(trees.margins, network.margins), trees, network)
 
-    def coalitions(self, x: Floats, game: Game) -> Floats:
+    def hybrids(self, x: Floats, game: Game) -> Floats:
         """Return the mean margins of hybrids of a project with a TabM's references, no overlay.
 
         Args:
@@ -157,7 +157,7 @@ class HazardModel:
         for theirs in self.network.references:
             out += self.tables.margins(np.where(game.columns, x, theirs))
         out /= len(self.network.references)
-        return self._joined(out, self.network.coalitions(x, game))
+        return self._joined(out, self.network.hybrids(x, game))
 
     def margins(self, x: Floats) -> Floats:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""

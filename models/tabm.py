@@ -186,7 +186,7 @@ class Compared:
         """Return the log hazards of many projects: (n, columns) -> (n, K)."""
         return self.tabm.margins(x)
 
-    def coalitions(self, x: Floats, game: Game) -> Floats:
+    def hybrids(self, x: Floats, game: Game) -> Floats:
         """Return the mean log hazards of hybrids over the references, (coalitions, K).
 
         In a hybrid the columns of the players in the coalition are the project's, and all others

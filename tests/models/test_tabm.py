@@ -90,7 +90,7 @@ def test_it_says_what_its_formula_says(tabm: Tabm) -> None:
 def test_hybrids_are_rows_with_some_columns_of_the_project(tabm: Tabm) -> None:
     compared, x = Compared.build(tabm, projects(5, seed=3)), projects(1, seed=4)[0]
     game = Game(OWNERS, coalitions(3))
-    for inside, found in zip(game.columns, compared.coalitions(x, game), strict=True):
+    for inside, found in zip(game.columns, compared.hybrids(x, game), strict=True):
         rows = np.where(inside, x, compared.references)
         expected = np.mean([by_hand(tabm, row) for row in rows], axis=0)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
@@ -98,7 +98,7 @@ def test_hybrids_are_rows_with_some_columns_of_the_project(tabm: Tabm) -> None:
 
 def test_nobody_is_the_base_and_everybody_the_project(tabm: Tabm) -> None:
     compared, x = Compared.build(tabm, projects(5, seed=3)), projects(1, seed=4)[0]
-    found = compared.coalitions(x, Game(OWNERS, coalitions(3)))
+    found = compared.hybrids(x, Game(OWNERS, coalitions(3)))
     np.testing.assert_allclose(found[0], compared.base, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found[-1], compared.read(x).margins, rtol=0, atol=1e-12)
 
@@ -221,7 +221,7 @@ def test_a_column_that_is_the_references_own_gets_nothing(
 def test_hybrids_are_asked_of_a_tabm_only(model_folder: Path) -> None:
     trees = artifact.read(model_folder)
     with pytest.raises(ModelError, match="hybrids must be asked of a TabM"):
-        trees.coalitions(np.zeros(41), Game(OWNERS, coalitions(3)))
+        trees.hybrids(np.zeros(41), Game(OWNERS, coalitions(3)))
 
 
 def test_a_tabm_has_no_contributions_of_columns(small: tuple[HazardModel, Floats]) -> None:
