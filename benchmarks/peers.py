@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rivals import HORIZONS, PEERS
+from benchmarks.rivals import PEERS
 from benchmarks.task import MONTHS, Fitted, Floats, Task
 from features.book import EXITED, Book, read_book
 from features.encode import Encoder
@@ -48,6 +48,7 @@ from training.options import Family, Options
 from training.split import Labels, Split
 
 DATA = ("sba", "simulated")
+HORIZONS = (12, 36, 60)
 SERVED = (Family.BOOSTED, Family.NETWORK, Family.BLENDED)
 MODELS = (*(family.value for family in Family), *PEERS)
 PROJECTS = 20_000
@@ -233,11 +234,13 @@ def task_of(parts: Split, share: float) -> tuple[Task, Floats]:
     edges = np.array(columns.age_edges_months, np.int64)
     encoder, x = Encoder.fit(train, columns.age_edges_months, Options().seed)
     seen_to = (train.originated + train.age_months).max()
-    months = np.where(train.event == EXITED, seen_to - train.originated, train.age_months)
+    watched = seen_to - train.originated
+    months = np.where(train.event == EXITED, watched, train.age_months)
     fell = train.event == 1
     task = Task(
         x,
         np.minimum(months, edges[-1]).astype(np.float64),
+        watched.astype(np.float64),
         fell & (months <= edges[-1]),
         train.weight,
         train.originated,

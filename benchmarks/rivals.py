@@ -34,9 +34,9 @@ from training.linear import fit_linear
 from training.periods import with_bucket
 from training.scorecard import fit_scorecard
 
-HORIZONS = (12, 36, 60)
 SEED = 20
 ROUNDS, PATIENCE = 600, 30
+STEP = 6  # months between two scorecards
 
 
 def linear(task: Task) -> Fitted:
@@ -51,21 +51,18 @@ def linear(task: Task) -> Fitted:
 
 
 def scorecard(task: Task) -> Fitted:
-    """Fit a points table a horizon, on the loans that were watched so long."""
+    """Fit a points table a half-year, each on the loans that were watched so long."""
     cards = {}
-    for horizon in HORIZONS:
-        by_then = task.fell & (task.months <= horizon)
-        known = by_then | (task.months >= horizon)
-        fell = by_then[known].astype(np.float64)
-        cards[horizon] = fit_scorecard(task.x[known], fell, task.weight[known])
+    for month in range(STEP, MONTHS + 1, STEP):
+        watched = task.watched >= month
+        fell = (task.fell & (task.months <= month))[watched].astype(np.float64)
+        cards[month] = fit_scorecard(task.x[watched], fell, task.weight[watched])
 
     def pd(x: Floats) -> Floats:
-        out = np.full((len(x), MONTHS + 1), np.nan)
-        for horizon, card in cards.items():
-            out[:, horizon] = card.pd(x)
-        return out
+        said = np.stack([card.pd(x) for card in cards.values()], axis=1)
+        return np.column_stack([np.zeros(len(x)), np.repeat(said, STEP, axis=1)])
 
-    return Fitted(pd, None, "", "one a horizon")
+    return Fitted(pd, None, "", "one a half-year")
 
 
 def lifelines_cox(task: Task) -> Fitted:

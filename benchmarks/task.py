@@ -26,6 +26,7 @@ class Task:
     Attributes:
         x: (n, columns) encoded out of fold, NaN where missing.
         months: (n,) at risk, to default or to the end of the follow-up.
+        watched: (n,) months from the origination to the end of the follow-up.
         fell: (n,) whether it ended in default.
         weight: (n,) of mean one.
         originated: (n,) months since January 1970.
@@ -34,6 +35,7 @@ class Task:
 
     x: Floats
     months: Floats
+    watched: Floats
     fell: Bools
     weight: Floats
     originated: NDArray[np.int64]
@@ -41,8 +43,8 @@ class Task:
 
     def take(self, some: Bools) -> Task:
         """Return the task of some of the projects."""
-        parts = {name: getattr(self, name)[some] for name in ("x", "months", "fell", "weight")}
-        return replace(self, **parts, originated=self.originated[some])
+        names = ("x", "months", "watched", "fell", "weight", "originated")
+        return replace(self, **{name: getattr(self, name)[some] for name in names})
 
     @property
     def periods(self) -> Periods:

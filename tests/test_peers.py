@@ -22,6 +22,7 @@ def a_task(months: list[float], fell: list[bool]) -> Task:
     return Task(
         np.zeros((n, 1)),
         np.array(months),
+        np.full(n, 5.0),
         np.array(fell),
         np.ones(n),
         np.arange(n),

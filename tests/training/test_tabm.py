@@ -29,9 +29,8 @@ def test_what_serves_is_what_torch_learnt() -> None:
     dice, knots = np.random.default_rng(0), knots_of(world(500)[0].x, 9)
     torch.manual_seed(1)
     net = Net(knots, np.linspace(-5, -4, 5), SHAPE)
-    with torch.no_grad():
-        net.heads += torch.randn_like(net.heads) / 10
-        net.missing += torch.randn_like(net.missing)
+    torch.nn.init.normal_(net.heads, std=0.1)
+    torch.nn.init.normal_(net.missing)
     x = np.where(dice.random((200, 6)) < 0.2, np.nan, dice.normal(size=(200, 6)))
     net.eval()
     expected = net(x).detach().numpy()
