@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint bench soak bento lock picture clean
+.PHONY: help demo test check lint bench peers soak bento lock picture clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -45,6 +45,9 @@ bench: $(READY) ## accuracy, references, explanation and throughput, side by sid
 	@$(PY) -m benchmarks.explanation
 	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
+
+peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
+	@$(PY) -m benchmarks.peers
 
 soak: $(READY) ## a steady load on a server of its own, MINUTES=10
 	@$(PY) -m benchmarks.soak $(MINUTES)

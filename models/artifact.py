@@ -6,6 +6,7 @@
     numbers.json           baselines of each cause, overlay
     default-0.txt ...      LightGBM's own text, one a member; likewise exit-*.txt and lgd-*.txt
     network.safetensors    the nodes of the additive network, where the model has one
+    tabm.safetensors       the weights of the TabM, likewise
     background.npy         (rows, columns) whom a price is compared with; background_weight.npy
     manifest.json          {"files": {name: SHA-256}}; its own SHA-256 is the model's digest
 
@@ -33,10 +34,12 @@ from models.leaves import Bag, Floats, boxes
 from models.members import Members
 from models.peers import Peers
 from models.tables import Tables
+from models.tabm import Compared, Tabm, references
 from pricing.errors import ModelError
 
 MANIFEST = "manifest.json"
 NETWORK = "network.safetensors"
+TABM = "tabm.safetensors"
 
 
 def write(
@@ -47,7 +50,7 @@ def write(
     encoder: Encoder,
     bags: Mapping[str, Bag],
     constants: Mapping[str, float],
-    network: Network | None = None,
+    network: Network | Tabm | None = None,
     overlay: Floats,
     background: Floats,
     background_weight: Floats,
@@ -74,7 +77,7 @@ def write(
         for member, text in enumerate(bag.boosters):
             (folder / f"{cause}-{member}.txt").write_text(text, encoding="utf-8")
     if network is not None:
-        network.write(folder / NETWORK)
+        network.write(folder / (TABM if isinstance(network, Tabm) else NETWORK))
     numbers = {
         "baselines": {cause: bag.baseline.tolist() for cause, bag in bags.items()},
         "members": {cause: len(bag.boosters) for cause, bag in bags.items()},
@@ -134,8 +137,7 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
     background = np.load(folder / "background.npy", allow_pickle=False)
     weight = np.load(folder / "background_weight.npy", allow_pickle=False)
     bags = [_bag(folder, numbers, cause) for cause in CAUSES]
-    nodes = folder / NETWORK
-    network = Additive.build(Network.read(nodes), background, weight) if nodes.is_file() else None
+    network = _network(folder, column_set, background, weight)
     constants = numbers["constants"] | ({"default": 0.0} if network else {})
     laid = boxes(
         bags,
@@ -143,8 +145,10 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
         buckets=len(column_set.age_edges_months) - 1,
         absent=[constants.get(cause, -np.inf) for cause in CAUSES],
     )
-    card = _read_json(folder / "card.json")
-    tables = Tables.build(laid, background, weight, np.array(column_set.group_of))
+    card, beside = _read_json(folder / "card.json"), (background, weight)
+    if isinstance(network, Compared):  # the trees of exits and losses are compared with the same
+        beside = network.references, np.ones(len(network.references))
+    tables = Tables.build(laid, *beside, np.array(column_set.group_of))
     return HazardModel(
         card=card,
         column_set=column_set,
@@ -157,6 +161,18 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
         digest=found,
         network=network,
     )
+
+
+def _network(
+    folder: Path, column_set: ColumnSet, background: Floats, weight: Floats
+) -> Additive | Compared | None:
+    """Return what speaks of default beside the trees, or in their place, if anything does."""
+    if (folder / NETWORK).is_file():
+        return Additive.build(Network.read(folder / NETWORK), background, weight)
+    if (folder / TABM).is_file():
+        tabm, players = Tabm.read(folder / TABM), len(column_set.groups_told)
+        return Compared.build(tabm, references(tabm, background, weight, players))
+    return None
 
 
 def _listed(manifest: Path) -> dict[str, str]:

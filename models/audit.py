@@ -22,13 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models import groups
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats
+from models.shapley import shapley, split
 from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError, PolicyError
 from pricing.instrument import Instrument
 
+PATH, EXACT_GROUPS = "path", "exact_groups"  # the methods that make the numbers
 EXACT_ABOVE_BPS = 2_000.0  # of the figure, either sign
 LIMIT_BPS, LIMIT_SHARE = 5.0, 0.03  # the larger: in bp, and of what the groups move, both ways
 RESIDUE_BPS = 1e-6  # what parts may miss of their figure before it is an error
@@ -36,12 +37,13 @@ RESIDUE_BPS = 1e-6  # what parts may miss of their figure before it is an error
 
 @dataclass(frozen=True)
 class Parts:
-    """The unrounded parts of a figure by the path, in basis points."""
+    """The unrounded parts of a figure, in basis points."""
 
     base_bps: float
     columns_bps: Floats  # (columns,)
     macro_bps: float
     residue_bps: float
+    method: str = PATH
 
     @property
     def figure_bps(self) -> float:
@@ -80,7 +82,7 @@ class Audit:
         Raises:
             ModelError: the coalitions of nobody and of all are not the parts' base and figure.
         """
-        worth = _worth(model, reading, instrument)
+        worth = worth_of(model, reading, instrument)
         if worth is None:
             return None
         for which, given, expected in (
@@ -90,7 +92,7 @@ class Audit:
             if not abs(given - expected) <= RESIDUE_BPS:
                 said = f"the coalition of {which} must be worth {expected} bp"
                 raise ModelError(f"{said}, however: {given}")
-        values = groups.shapley(worth)
+        values = shapley(worth)
         count = len(model.column_set.groups_told)
         exact, macro_bps = values[:count], float(values[count:].sum())
         told = np.bincount(model.column_set.group_of, parts.columns_bps, minlength=count)
@@ -126,28 +128,7 @@ class Audit:
         return Rounded(base, columns.tolist(), macro, rounding)
 
 
-def split(shares_bps: Floats, total_bps: float) -> Floats:
-    """Return shares that add up to total_bps, moved as little as their sizes allow.
-
-        share_i + (total - sum of shares) |share_i| / sum of |shares|
-
-    Shares of one sign are scaled. Where signs differ and the sum is near nil, scaling would
-    explode; here no share moves by more than the difference, and one that is nil stays so. Where
-    all are nil, all are equal.
-
-    >>> split(np.array([10.0, 30.0]), 60.0).tolist()
-    [15.0, 45.0]
-    >>> split(np.array([10.0, -10.0, 0.0]), 4.0).tolist()
-    [12.0, -8.0, 0.0]
-    """
-    sizes = np.abs(shares_bps)
-    if not sizes.any():
-        sizes = np.ones(len(shares_bps))
-    moved: Floats = shares_bps + (total_bps - shares_bps.sum()) * (sizes / sizes.sum())
-    return moved
-
-
-def _worth(model: HazardModel, reading: Reading, instrument: Instrument) -> Floats | None:
+def worth_of(model: HazardModel, reading: Reading, instrument: Instrument) -> Floats | None:
     """Return the figure in bp of every coalition; the overlay, where there is one, is the last."""
     margins = model.coalitions(reading)
     if margins is None:

@@ -6,9 +6,10 @@ The base is the price of the reference company, whose margins are the background
 columns share the way from there to the request by Aumann-Shapley: each margin is weighted by the
 mean slope of the price along the straight line (pricing/path.py), and each column's contribution
 to the margins is exact (models/tables.py). Beyond 2,000 bp the business groups have the exact
-Shapley values of the price instead (models/audit.py). Everything printed is a whole number of
-0.01 bp, made so by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error)
-falls into rounding.
+Shapley values of the price instead (models/audit.py), as they always have where a TabM speaks,
+which is no sum over columns (models/grouped.py). Everything printed is a whole number of 0.01 bp,
+made so by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error) falls into
+rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.column import Column
-from models.audit import EXACT_ABOVE_BPS, RESIDUE_BPS, Audit, Parts, Rounded
+from models import tabm
+from models.audit import EXACT_ABOVE_BPS, EXACT_GROUPS, RESIDUE_BPS, Audit, Parts, Rounded
+from models.grouped import shares
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.reasons import MOST, Reason, reason
@@ -30,8 +33,6 @@ from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
 from pricing.instrument import Instrument
 from pricing.path import path_weights
-
-PATH, EXACT_GROUPS = "path", "exact_groups"  # the methods that make the numbers
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,21 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     Raises:
         ModelError: the parts miss the figure by more than 1e-6 bp.
     """
+    if isinstance(reading.network, tabm.Reading):
+        return _summing(shares(model, reading, reading.network.x, instrument))
     path = path_weights(instrument, model.base, reading.margins + model.overlay)
     columns = reading.contributions(path.weights)
     macro = float(np.vdot(path.weights, model.overlay))
     residue = path.high_bps - path.low_bps - float(columns.sum()) - macro
-    if not abs(residue) <= RESIDUE_BPS:
-        raise ModelError(f"parts must sum to the price within {RESIDUE_BPS} bp, however: {residue}")
-    return Parts(path.low_bps, columns, macro, residue)
+    return _summing(Parts(path.low_bps, columns, macro, residue))
+
+
+def _summing(parts: Parts) -> Parts:
+    """Return the parts, if they miss the figure by no more than 1e-6 bp."""
+    if not abs(parts.residue_bps) <= RESIDUE_BPS:
+        said = f"parts must sum to the price within {RESIDUE_BPS} bp"
+        raise ModelError(f"{said}, however: {parts.residue_bps}")
+    return parts
 
 
 def needs_exact(waterfall: Waterfall) -> bool:
@@ -97,7 +106,7 @@ def explain(
         x: (columns,) the encoded values.
         audit: where the price was audited.
     """
-    figure_bps, method = waterfall.figure / 100, PATH
+    figure_bps, method = waterfall.figure / 100, parts.method
     if audit is not None and needs_exact(waterfall):
         method, told = EXACT_GROUPS, audit.published(model, parts, figure_bps)
     else:

@@ -18,7 +18,6 @@ dividends; Yates (1937) for the pass.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,21 +110,6 @@ def coalitions(dividends: Floats) -> Floats:
     """
     _zeta(dividends.reshape(len(dividends), -1))
     return dividends
-
-
-def shapley(worth: Floats) -> Floats:
-    """Return the Shapley value of every player, of the worth (2^players,) of all coalitions.
-
-        phi_i = sum_{S without i} |S|! (n - |S| - 1)! / n!  (worth(S and i) - worth(S))
-
-    >>> shapley(np.array([0.0, 1.0, 3.0, 10.0])).tolist()
-    [4.0, 6.0]
-    """
-    n = len(worth).bit_length() - 1
-    chance = [math.factorial(s) * math.factorial(n - s - 1) / math.factorial(n) for s in range(n)]
-    values = np.zeros(n)
-    _shapley(worth, np.array(chance), values)
-    return values
 
 
 @njit(cache=True)
@@ -230,15 +214,3 @@ def _zeta(worth: Floats) -> None:
                 for i in range(worth.shape[1]):
                     worth[of, i] += worth[of ^ player, i]
         player <<= 1
-
-
-@njit(cache=True)
-def _shapley(worth: Floats, chance: Floats, values: Floats) -> None:
-    """Add up what each player brings to every coalition without it."""
-    sizes = np.zeros(len(worth), np.int64)
-    for of in range(1, len(worth)):
-        sizes[of] = sizes[of >> 1] + (of & 1)
-    for i in range(len(values)):
-        for of in range(len(worth)):
-            if not of >> i & 1:
-                values[i] += chance[sizes[of]] * (worth[of | 1 << i] - worth[of])

@@ -1,7 +1,8 @@
 """A fitted model, ready to answer: margins at every age, and what each column contributes.
 
 Trees speak of every cause. Of default an additive network may speak in their place, or beside them:
-then the log hazard is their sum, and so are its contributions.
+then the log hazard is their sum, and so are its contributions. A TabM may speak in their place too;
+it has no contributions of columns, and is asked of hybrids instead.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import numpy as np
 
 from features.column import ColumnSet
 from features.encode import Encoder
-from models import additive, groups, tables
+from models import additive, groups, tables, tabm
 from models.additive import Additive
 from models.interval import Drift, Interval, Priced, interval, slopes
 from models.leaves import Floats
 from models.members import Members
 from models.peers import Peers
+from models.shapley import Game
 from models.tables import Tables
+from models.tabm import Compared
+from pricing.errors import ModelError
 from pricing.survival import DEFAULT
 
 CAUSES = ("default", "exit", "lgd")  # the rows of the margins, in the order of pricing.survival
@@ -41,7 +45,7 @@ class Reading:
 
     margins: Floats
     trees: tables.Reading
-    network: additive.Reading | None = None
+    network: additive.Reading | tabm.Reading | None = None
 
     def contributions(self, weights: Floats) -> Floats:
         """Return the Shapley value of every column for sum(weights * margins).
@@ -51,7 +55,12 @@ class Reading:
 
         Returns:
             (columns,); their sum is sum(weights * (margins - base)).
+
+        Raises:
+            ModelError: it was read by a TabM, which is no sum over columns; see `grouped.shares`.
         """
+        if isinstance(self.network, tabm.Reading):
+            raise ModelError("contributions must be of a sum over columns, however: a TabM")
         shares = self.trees.contributions(weights)
         if self.network is not None:
             shares = shares + self.network.contributions(weights[DEFAULT])
@@ -71,7 +80,7 @@ class HazardModel:
         peers: where values stand among the background's projects.
         members: how far the members of the bag of default stand apart.
         drift: how far groups of projects strayed out of time.
-        network: of default, with its own closed form; None where trees speak alone.
+        network: of default, with its own closed form, or a TabM; None where trees speak alone.
         digest: SHA-256 of the manifest, hexadecimal; the model's name in every quote.
     """
 
@@ -84,7 +93,7 @@ class HazardModel:
     drift: Drift
     peers: Peers
     digest: str
-    network: Additive | None = None
+    network: Additive | Compared | None = None
 
     @property
     def name(self) -> str:
@@ -137,15 +146,37 @@ class HazardModel:
 
             coalition S, bit g for group g:  E_z m(x_S, z) over the background, without the overlay
 
-        None where there are more groups than can be priced (`groups.MOST_GROUPS`).
+        Where a TabM speaks, its references are the background. None where there are more groups
+        than can be priced (`groups.MOST_GROUPS`).
         """
         if self.tables.dividends is None:
             return None
         dividends = self.tables.group_dividends(reading.trees.row)
-        if reading.network is not None and self.network is not None:
-            group = np.array(self.column_set.group_of)
+        group = np.array(self.column_set.group_of)
+        if isinstance(self.network, Additive) and isinstance(reading.network, additive.Reading):
             dividends[:, DEFAULT] += self.network.group_dividends(reading.network.x, group)
-        return groups.coalitions(dividends)
+        margins = groups.coalitions(dividends)
+        if isinstance(self.network, Compared) and isinstance(reading.network, tabm.Reading):
+            margins[:, DEFAULT] += self.network.hybrids(reading.network.x, Game.of_groups(group))
+        return margins
+
+    def hybrids(self, x: Floats, game: Game) -> Floats:
+        """Return the mean margins of hybrids of a project with a TabM's references, no overlay.
+
+        Args:
+            x: (columns,) the project.
+            game: who plays, and which coalitions are asked.
+
+        Returns:
+            (coalitions, 3, K); that of nobody is `base`, and that of all the project's own.
+        """
+        if not isinstance(self.network, Compared):
+            raise ModelError("hybrids must be asked of a TabM, however: there is none")
+        out = np.zeros((len(game.coalitions), len(CAUSES), len(self.edges) - 1))
+        for theirs in self.network.references:
+            out += self.tables.margins(np.where(game.columns, x, theirs))
+        out /= len(self.network.references)
+        return self._joined(out, self.network.hybrids(x, game))
 
     def margins(self, x: Floats) -> Floats:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.project import faults
-from models.audit import Audit
+from models.audit import PATH, Audit
 from models.explain import Explanation, attribute, explain, needs_exact
 from models.grades import grade_of
 from models.hazard import HazardModel
@@ -84,7 +84,7 @@ class Pricer:
         parts = attribute(model, reading, instrument)
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
-        audit |= needs_exact(waterfall)
+        audit = parts.method == PATH and (audit or needs_exact(waterfall))
         audited = Audit.of(model, reading, instrument, parts) if audit else None
         told = explain(model, parts, waterfall, known, x, audited)
         return Quote(price, waterfall, told, interval, model, self.policy, overrides)

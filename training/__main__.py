@@ -102,7 +102,7 @@ def fit(
         str | None,
         typer.Option(
             help='Who speaks of default: "boosted" trees, a "network", "blended" both; '
-            'or "all": a version each.',
+            '"all" of these, a version each; or a "tabm", as a challenger.',
             show_default="boosted",
         ),
     ] = None,

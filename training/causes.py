@@ -9,6 +9,7 @@ import numpy as np
 
 from models.additive import Network
 from models.leaves import Bag
+from models.tabm import Tabm
 from pricing.survival import DEFAULT, EXIT, LGD
 from training import boost
 from training.periods import Floats
@@ -30,7 +31,7 @@ class Causes:
     buckets: int
     bags: Mapping[str, Bag]
     constants: Mapping[str, float] = field(default_factory=dict)
-    network: Network | None = None
+    network: Network | Tabm | None = None
 
     def margins(self, x: Floats, *, threads: int) -> Floats:
         """Return the margins without an overlay, (n, columns) -> (n, 3, K), trees by LightGBM."""

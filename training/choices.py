@@ -30,19 +30,19 @@ By = Annotated[str | None, typer.Option("--by", help="Who; by default the user o
 
 
 def family_of(given: str) -> Family:
-    """Return the family of this name.
+    """Return the family of this name whose sizes can be searched: one that may serve.
 
     Raises:
         InputError: there is none.
     """
-    known = [one.value for one in Family]
+    known = [one.value for one in Family if one.may_serve]
     if given not in known:
         raise InputError.of("family", " or ".join(known), given)
     return Family(given)
 
 
 def families_of(given: str | None) -> list[Family | None]:
-    """Return the families to fit: the one of this name, every one of "all", or None for any.
+    """Return the families to fit: the one of this name, "all" that may serve, or None for any.
 
     Raises:
         InputError: there is none.
@@ -50,7 +50,7 @@ def families_of(given: str | None) -> list[Family | None]:
     if given is None:
         return [None]
     if given == ALL:
-        return [*Family]
+        return [family for family in Family if family.may_serve]
     known = [one.value for one in Family]
     if given not in known:
         raise InputError.of("family", " or ".join([*known, ALL]), given)

@@ -16,6 +16,7 @@ from features.encode import Encoder
 from models import artifact
 from models.additive import Network
 from models.leaves import Bag
+from models.tabm import Tabm
 from pricing.errors import InputError
 from pricing.survival import DEFAULT, incidence
 from training import boost, overlay, severity, split, stopping
@@ -23,15 +24,16 @@ from training.blanks import Blanks
 from training.card import card
 from training.causes import Causes
 from training.network import Lesson, fit_network
-from training.options import Options
+from training.options import Family, Options
 from training.pairs import strongest
 from training.periods import Floats, Periods
 from training.split import Labels, Split
+from training.tabm import fit_tabm
 from training.trees import Trees
 
 Progress = Callable[[str, int, int], None]  # what was done, steps done, steps in all
 
-OTHER_STEPS = 7  # besides the members of default: see the calls of `told`
+OTHER_STEPS = 6  # besides those of default: see the calls of `told`
 ENOUGH_DEFAULTS = 30
 ENOUGH_EXITS = 100  # below, one constant hazard
 
@@ -97,8 +99,7 @@ def fit(
             sizes were tuned on what the fit is to be judged on.
     """
     options = options or Options()
-    networks = options.network.members if options.family.trees < 1 else 0
-    told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
+    told = _Steps(progress, OTHER_STEPS + _steps(options))
     parts = split.by_time(book, labels=options.labels)
     if options.tuned is not None:
         options.tuned.check(parts)
@@ -157,6 +158,14 @@ def background(
     return np.sort(chosen[: options.background])
 
 
+def _steps(options: Options) -> int:
+    """Return how many steps default takes: the size and the members, or TabM's pace and lesson."""
+    if options.family is Family.TABM:
+        return 2
+    networks = options.network.members if options.family.trees < 1 else 0
+    return 1 + options.default.members + networks
+
+
 @dataclass
 class _Steps:
     """Counts the steps for the progress callback."""
@@ -186,13 +195,20 @@ class Learner:
     options: Options
     told: Callable[[str], None] = lambda what: None
 
-    def hazard(self) -> tuple[Causes, stopping.Stopping, Lesson | None]:
+    def hazard(self) -> tuple[Causes, stopping.Stopping | None, Lesson | None]:
         """Return what speaks of default alone, as the family wants it, and how it was sized."""
+        if self.options.family is Family.TABM:
+            tabm, taught = self._tabm()
+            return Causes(self._buckets, {}, network=tabm), None, taught
         size, trees = self._default()
         spoken, lesson = self._network(trees)
         share = self.options.family.trees
         bags = {"default": replace(trees, share=share)} if share else {}
-        return Causes(len(trees.baseline), bags, network=spoken), size, lesson
+        return Causes(self._buckets, bags, network=spoken), size, lesson
+
+    @property
+    def _buckets(self) -> int:
+        return len(self.train.column_set.age_edges_months) - 1
 
     @property
     def _signs(self) -> list[int]:
@@ -206,16 +222,29 @@ class Learner:
             source_share=self.options.source_share,
         )
 
-    def _default(self) -> tuple[stopping.Stopping, Bag]:
+    def _periods(self) -> Periods:
         periods = Periods.of(self.x, self.train, cause="default")
         defaults = int(periods.events.sum())
         if defaults < ENOUGH_DEFAULTS:
             expected = f"known for at least {ENOUGH_DEFAULTS} training projects"
             raise InputError.of("outcome.event", f"a default {expected}", f"{defaults} defaults")
+        return periods
+
+    def _default(self) -> tuple[stopping.Stopping, Bag]:
+        periods = self._periods()
         size = self._size(periods, self.options.default, self.options.depths, self._signs, salt=0)
         self.told(f"default: {size.rounds} rounds at depth {size.depth}")
         bag = self._grow(periods, self.options.default, size, self._signs, salt=0)
         return size, bag
+
+    def _tabm(self) -> tuple[Tabm, Lesson]:
+        return fit_tabm(
+            self._periods(),
+            shape=self.options.tabm,
+            blanks=self._blanks,
+            seed=self.options.seed + 3,
+            told=self.told,
+        )
 
     def _network(self, trees: Bag) -> tuple[Network | None, Lesson | None]:
         share = 1.0 - self.options.family.trees

@@ -52,7 +52,7 @@ def fit_linear(periods: Periods) -> Linear:
 
     Source: piecewise exponential regression, Friedman (1982).
     """
-    start = _standardised(periods)
+    start = standardised(periods)
     z = torch.tensor(start.design(periods.x))
     months = torch.tensor(periods.months * periods.weight[:, None])
     events = torch.tensor(periods.events * periods.weight[:, None])
@@ -79,7 +79,8 @@ def fit_linear(periods: Periods) -> Linear:
     )
 
 
-def _standardised(periods: Periods) -> Linear:
+def standardised(periods: Periods) -> Linear:
+    """Return how columns are filled, standardised and flagged, with slopes that say nothing yet."""
     missing = np.isnan(periods.x)
     empty = missing.all(axis=0)
     middle = np.nanmedian(np.where(empty, 0.0, periods.x), axis=0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ MOST_MARGIN = 1.0  # log monthly hazard: a year is not survived
 STEEPEST = 1.0  # norm of a step's gradient
 CHUNK = 4096  # projects scored at once
 
+AnyNet = TypeVar("AnyNet", bound=nn.Module)
 Teacher = Callable[[Floats], Floats]  # log hazards, (n, columns) -> (n, K)
 
 
@@ -123,7 +125,7 @@ class School:
         dice = np.random.default_rng([self.seed, member])
         return periods.take(boost.sample(len(periods.x), self.shape.sample_share, dice))
 
-    def pupil(self, periods: Periods, member: int) -> Pupil:
+    def pupil(self, periods: Periods, member: int) -> Pupil[Net]:
         """Return a member that has learnt nothing yet."""
         torch.manual_seed(boost.member_seed(self.seed, member))
         net = Net(self.layout, self.signs, rank=self.shape.rank, baseline=periods.baseline)
@@ -141,22 +143,9 @@ class School:
         """Return the pace at which the latest vintages are foretold best."""
         held = stopping.latest(periods, events=HELD_EVENTS)
         if held is None:
-            how = f"fixed: fewer than {HELD_EVENTS} events in the latest vintages"
-            return Lesson((self.shape.rate,) * (self.shape.epochs // 2), how)
-        pupil, late = self.pupil(periods.take(~held), 0), periods.take(held)
-        rates: list[float] = []
-        rate, best, best_score = self.shape.rate, 0, math.inf
-        for epoch in range(1, self.shape.epochs + 1):
-            pupil.epoch(rate)
-            rates.append(rate)
-            score = pupil.score(late)
-            if score < best_score - LEAST_GAIN:
-                best, best_score = epoch, score
-            elif epoch - best == 2:
-                rate *= SLOWER
-            elif epoch - best >= PATIENCE:
-                break
-        return Lesson(tuple(rates[:best]), "later vintages", best_score)
+            return too_small(self.shape.rate, self.shape.epochs)
+        pupil = self.pupil(periods.take(~held), 0)
+        return paced(pupil, periods.take(held), rate=self.shape.rate, epochs=self.shape.epochs)
 
     def _taught(self, periods: Periods) -> Periods:
         """Return the periods with events as the trees expect them mixed in, from a small book."""
@@ -167,11 +156,49 @@ class School:
         return replace(periods, events=(1 - share) * periods.events + share * expected)
 
 
-@dataclass(frozen=True)
-class Pupil:
-    """One member at its lessons."""
+def too_small(rate: float, epochs: int) -> Lesson:
+    """Return the lesson of a book that cannot be asked: half of the epochs at one pace.
 
-    net: Net
+    Args:
+        rate: of Adam.
+        epochs: at most.
+    """
+    how = f"fixed: fewer than {HELD_EVENTS} events in the latest vintages"
+    return Lesson((rate,) * (epochs // 2), how)
+
+
+def paced(pupil: Pupil[AnyNet], late: Periods, *, rate: float, epochs: int) -> Lesson:
+    """Teach until later vintages are foretold no better; return the pace up to the best epoch.
+
+    Args:
+        pupil: that has learnt nothing yet, from earlier vintages.
+        late: the later ones.
+        rate: of Adam, to begin with.
+        epochs: at most.
+    """
+    rates: list[float] = []
+    best, best_score = 0, math.inf
+    for epoch in range(1, epochs + 1):
+        pupil.epoch(rate)
+        rates.append(rate)
+        score = pupil.score(late)
+        if score < best_score - LEAST_GAIN:
+            best, best_score = epoch, score
+        elif epoch - best == 2:
+            rate *= SLOWER
+        elif epoch - best >= PATIENCE:
+            break
+    return Lesson(tuple(rates[:best]), "later vintages", best_score)
+
+
+@dataclass(frozen=True)
+class Pupil(Generic[AnyNet]):
+    """A network at its lessons: log hazards (..., n, K) of encoded projects (n, columns).
+
+    What it says in training may have one answer a member; then each of them learns.
+    """
+
+    net: AnyNet
     periods: Periods
     batch: int
     blanks: Blanks
@@ -186,6 +213,7 @@ class Pupil:
         """
         for group in self.solver.param_groups:
             group["lr"] = rate
+        self.net.train()
         x = self.blanks.put_into(self.periods.x, self.dice)
         order = self.dice.permutation(len(x))
         for begin in range(0, len(order), self.batch):
@@ -194,6 +222,7 @@ class Pupil:
 
     def score(self, held: Periods) -> float:
         """Return the deviance of other projects, apart from its level."""
+        self.net.eval()
         with torch.no_grad():
             parts = [
                 self.net(held.x[at : at + CHUNK]).numpy() for at in range(0, len(held.x), CHUNK)
@@ -209,7 +238,7 @@ class Pupil:
         margin = self.net(x).clamp(max=MOST_MARGIN)
         weight = self.periods.weight[at, None]
         e, d = (torch.tensor(weight * part, dtype=torch.float32) for part in (months, events))
-        loss = (e * margin.exp() - d * margin).sum() / len(x)
+        loss = (e * margin.exp() - d * margin).sum() / margin[..., 0].numel()
         self.solver.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), STEEPEST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from training.shape import Shape
+from training.shape import Ensemble, Shape
 from training.split import Labels
 from training.trees import Trees
 from training.tuned import Tuned
@@ -17,11 +17,17 @@ class Family(StrEnum):
     BOOSTED = "boosted"  # trees
     NETWORK = "network"  # an additive network with pairs
     BLENDED = "blended"  # the mean of both
+    TABM = "tabm"  # a network that nothing binds: a challenger, explained by groups
+
+    @property
+    def may_serve(self) -> bool:
+        """Return whether gates can let it serve; else it is a challenger at most."""
+        return self is not Family.TABM
 
     @property
     def trees(self) -> float:
         """Return the share of the log hazard that the trees speak for."""
-        return {"boosted": 1.0, "network": 0.0, "blended": 0.5}[self.value]
+        return {"boosted": 1.0, "network": 0.0, "blended": 0.5, "tabm": 0.0}[self.value]
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Options:
         depths: tried for them.
         exit: trees of the exit hazard, at most.
         lgd: trees of the loss given default.
-        network: size and pace of the networks.
+        network: size and pace of the additive networks.
+        tabm: size and pace of the TabM.
         cell_share: of optional cells that go missing in training.
         source_share: of whole sources.
         level_months: length of the calendar window of the overlay.
@@ -60,6 +67,7 @@ class Options:
     exit: Trees = field(default_factory=lambda: Trees(2, 60, 3, 0.15))
     lgd: Trees = field(default_factory=lambda: Trees(2, 40, 3, 0.10))
     network: Shape = field(default_factory=Shape)
+    tabm: Ensemble = field(default_factory=Ensemble)
     cell_share: float = 0.01
     source_share: float = 0.02
     level_months: int = 24

@@ -1,4 +1,4 @@
-"""The numbers that a fit may choose of its networks."""
+"""The numbers that a fit may choose of its networks, additive or not."""
 
 from __future__ import annotations
 
@@ -38,3 +38,30 @@ class Shape:
     sample_share: float = 0.8
     taught_below: int = 50_000
     taught_share: float = 0.7
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The size and pace of a TabM.
+
+    Attributes:
+        members: networks that share most of their weights.
+        nodes: of a column's piecewise-linear encoding, at most.
+        depth: numbers that a column becomes.
+        width: of both hidden layers.
+        dropout: share of them that is silent in a step, in [0, 1).
+        epochs: looks at all projects, at most.
+        batch: projects a step.
+        rate: length of a step, of Adam.
+        decay: of the weights a step, in steps.
+    """
+
+    members: int = 8
+    nodes: int = 17
+    depth: int = 8
+    width: int = 64
+    dropout: float = 0.1
+    epochs: int = 40
+    batch: int = 1024
+    rate: float = 3e-3
+    decay: float = 3e-4

@@ -78,6 +78,7 @@ class Order:
             exit=replace(chosen.exit, members=1, rounds=30),
             lgd=replace(chosen.lgd, members=1, rounds=20),
             network=replace(chosen.network, members=2, pairs=20, epochs=8),
+            tabm=replace(chosen.tabm, members=4, width=32, epochs=8),
             background=2000,
         )
 

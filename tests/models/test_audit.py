@@ -14,11 +14,12 @@ import pytest
 from features.simulate import simulate
 from models import artifact, groups
 from models.additive import Additive, Network, hats, knots_of, peaks
-from models.audit import Audit, split
-from models.explain import EXACT_GROUPS, PATH, attribute
+from models.audit import EXACT_GROUPS, PATH, Audit
+from models.explain import attribute
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats, boxes
 from models.pricer import Pricer
+from models.shapley import shapley, split
 from models.tables import Tables
 from pricing.arrange import arranged
 from pricing.feedback import Feedback
@@ -169,14 +170,14 @@ def test_a_group_that_no_leaf_asks_for_is_worth_exactly_nothing() -> None:
     )
     tables = Tables.build(laid, BACKGROUND, WEIGHT, GROUP)
     dividends = tables.group_dividends(tables.read(X[0]).row)
-    values = groups.shapley(LOAN.figures(groups.coalitions(dividends)))
+    values = shapley(LOAN.figures(groups.coalitions(dividends)))
     assert values[3] == 0.0
     assert (np.abs(values[:3]) > 1e-3).all()
 
 
 def test_equal_groups_have_equal_values() -> None:
     worth = np.array([1.0, 4.0, 4.0, 11.0, 2.0, 7.0, 7.0, 19.0])  # the first two are alike
-    first, second, third = groups.shapley(worth)
+    first, second, third = shapley(worth)
     assert first == pytest.approx(second, abs=1e-12)
     assert first + second + third == pytest.approx(18.0, abs=1e-12)
 
