@@ -174,7 +174,7 @@ def test_an_explained_price_is_the_mean_over_all_orders(small: tuple[HazardModel
     owners = Game.of_groups(model.column_set.group_of).owners
     theirs, x = model.network.references, background[5]
     assert len(theirs) == 64
-    assert np.abs(model.overlay).max() > 0.05
+    assert np.abs(model.overlay).max() > 0.02  # it plays too
 
     def worth(inside: tuple[int, ...]) -> float:
         mine = np.zeros(len(x), np.bool_)
