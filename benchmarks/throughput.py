@@ -182,11 +182,13 @@ def lua(asked: Sequence[bytes]) -> str:
     return f"""
 local bodies = {{{bodies}}}
 local at = 0
+local prefix = os.time() .. "-"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 request = function()
-  at = at % #bodies + 1
-  return wrk.format(nil, nil, nil, bodies[at])
+  at = at + 1
+  wrk.headers["Idempotency-Key"] = prefix .. at
+  return wrk.format(nil, nil, nil, bodies[at % #bodies + 1])
 end
 """
 

@@ -76,7 +76,7 @@ run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/m
 if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in var/."; exit; fi
 say "Serving on $url until you press Ctrl-C. In another terminal:"
 cat <<TEXT
-  curl -s $url/v1/quotes -H 'Content-Type: application/json' -d @examples/good.json
+  curl -s $url/v1/quotes -H 'Content-Type: application/json' -H 'Idempotency-Key: mine' -d @examples/good.json
   curl -s $url/v1/columns        what a project is described by
   curl -s $url/openapi.json      the interface, for your own client
   ${PY%python}mlflow ui --backend-store-uri sqlite:///var/mlflow.db --port 5000    runs, curves, versions

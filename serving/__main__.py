@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 
 from models.pricer import Pricer
-from pricing import policy
 from pricing.errors import SeedrateError
 from serving import app as parts
 from serving.champion import ROOT, champion
@@ -21,7 +20,8 @@ from serving.client import Client
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.journal import NoJournal, SqliteJournal
+from serving.ledger.counter import LOCAL
+from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, refused
 from serving.settings import Settings
@@ -47,7 +47,7 @@ def start(
     """Start the HTTP server, tuned, with the champion of the registry.
 
     The same as `bentoml serve serving.service:Seedrate`, with everything it writes below `var`.
-    Then: curl -H 'Content-Type: application/json' -d @examples/good.json localhost:3000/v1/quotes
+    Then: python -m serving ask http://localhost:3000 examples/good.json
     """
     environment = {**os.environ, **launched(Settings.read(os.environ))}
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
@@ -117,20 +117,21 @@ def launched(settings: Settings) -> dict[str, str]:
 
 async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
     model = champion(settings)
-    rules = policy.load(settings.policy, currency=model.currency)
+    rules = parts.rules(settings, model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
-        return _desk(contract, pricer, NoJournal()).what_if(body).body
-    journal = parts.journal(settings)
+        return _desk(contract, pricer, NoLedger()).what_if(body).body
+    ledger = parts.ledger(settings)
     try:
-        journal.wait_open(5)
-        return (await _desk(contract, pricer, journal).quote(body)).body
+        ledger.wait_open(5)
+        key = parts.fresh_id(parts.clock())
+        return (await _desk(contract, pricer, ledger).quote(body, LOCAL, key)).body
     finally:
-        journal.close()
+        ledger.close()
 
 
-def _desk(contract: Contract, pricer: Pricer, journal: SqliteJournal | NoJournal) -> Desk:
-    return parts.desk(contract, pricer, journal, Gauges())
+def _desk(contract: Contract, pricer: Pricer, ledger: Ledger | NoLedger) -> Desk:
+    return parts.desk(contract, pricer, ledger, Gauges())
 
 
 def _with_language(body: Any, language: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +21,19 @@ from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
 from serving.champion import ROOT, champion
 from serving.contract import Contract
-from serving.desk import Desk
+from serving.desk import Desk, Reply
 from serving.documents import Identity, columns_document, model_document
 from serving.gate import Gate
 from serving.gauges import Gauges
-from serving.journal import Journal, SqliteJournal
+from serving.ledger import keyring, policies
+from serving.ledger.anchors import Anchors
+from serving.ledger.commitment import SALT_BYTES
+from serving.ledger.counter import LOCAL, Counter
+from serving.ledger.held import Held
+from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.program import code_digest
+from serving.ledger.sqlite import SqliteStore
+from serving.ledger.store import Store
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.quote_id import uuid7
@@ -41,14 +48,14 @@ class Server:
 
     settings: Settings
     gauges: Gauges
-    journal: SqliteJournal
+    ledger: Ledger
     office: Office
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
-        """Open the journal; no model is loaded yet."""
-        gauges, kept = Gauges(), journal(settings)
-        office = Office(kept, gauges)
+        """Open the ledger; no model is loaded yet."""
+        gauges, kept = Gauges(), ledger(settings)
+        office = Office(Counter(kept, Anchors(settings.anchors)), gauges)
         gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
         return cls(settings, gauges, kept, office)
 
@@ -56,13 +63,13 @@ class Server:
         """Load the champion and let the office quote with it; if there is none, say why."""
         try:
             model = champion(self.settings)
-            self.serve(model, policy.load(self.settings.policy, currency=model.currency))
+            self.serve(model, rules(self.settings, model.currency))
         except SeedrateError as error:
             self.office.trouble = str(error)
 
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
-        self.office.bundle = bundle(model, rules, self.journal, self.gauges)
+        self.office.bundle = bundle(model, rules, self.ledger, self.gauges)
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
 
@@ -81,21 +88,49 @@ class Server:
             new_error_id=lambda: secrets.token_hex(8),
         )
 
+    async def quote(self, body: Any) -> Reply:
+        """Answer a caller who cannot name a request, and so cannot repeat it."""
+        return await self.office.served.desk.quote(body, LOCAL, fresh_id(clock()))
+
     def close(self) -> None:
-        """Record what waits, and let the journal go."""
-        self.journal.close()
+        """Record what waits, and let the ledger go."""
+        self.ledger.close()
 
 
-def journal(settings: Settings) -> SqliteJournal:
-    """Return the journal of the settings; it opens its file by itself."""
-    return SqliteJournal(
-        settings.ledger,
-        most_waiting=settings.journal_queue,
-        now_us=lambda: time.time_ns() // 1000,
+def ledger(settings: Settings) -> Ledger:
+    """Return the ledger of the settings; it opens its database by itself."""
+    return Ledger(
+        store(settings),
+        lambda: keyring.signer(settings.ledger_key, settings.origin, make=settings.makes_key),
+        Held(settings.held),
+        most_waiting=settings.ledger_queue,
+        now=clock,
+        new_id=fresh_id,
     )
 
 
-def bundle(model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges) -> Bundle:
+def store(settings: Settings) -> Store:
+    """Return the database of the settings, not yet open."""
+    return SqliteStore(settings.ledger)
+
+
+def rules(settings: Settings, currency: str) -> Policy:
+    """Return the policy of the settings, and keep a copy of it under its digest."""
+    policies.keep(settings.policies, policy.text(settings.policy, currency=currency))
+    return policy.load(settings.policy, currency=currency)
+
+
+def clock() -> datetime:
+    """Return the time on this machine."""
+    return datetime.now(UTC)
+
+
+def fresh_id(now: datetime) -> str:
+    """Return an id from this machine's dice."""
+    return uuid7(now, secrets.token_bytes)
+
+
+def bundle(model: HazardModel, rules: Policy, kept: Ledger | NoLedger, gauges: Gauges) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
@@ -110,14 +145,16 @@ def bundle(model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges) -> 
     )
 
 
-def desk(contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges) -> Desk:
+def desk(contract: Contract, pricer: Pricer, kept: Ledger | NoLedger, gauges: Gauges) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
         contract=contract,
         pricer=pricer,
-        journal=kept,
-        now=lambda: datetime.now(UTC),
-        new_id=lambda now: uuid7(now, secrets.token_bytes),
+        ledger=kept,
+        now=clock,
+        new_id=fresh_id,
+        new_salt=lambda: secrets.token_bytes(SALT_BYTES),
+        code=code_digest(ROOT),
         stage=gauges.stage,
     )
 

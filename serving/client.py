@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import orjson
 
@@ -41,11 +42,16 @@ class Client:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise InputError.of("URL", "http://... or https://...", repr(self.url))
 
-    def post(self, path: str, body: bytes) -> Answer:
-        """Send JSON; a refusal is an answer too."""
-        request = urllib.request.Request(
-            self.url.rstrip("/") + path, body, {"Content-Type": "application/json"}
-        )
+    def post(self, path: str, body: bytes, key: str = "") -> Answer:
+        """Send JSON; a refusal is an answer too.
+
+        Args:
+            path: the address.
+            body: the JSON.
+            key: of idempotency: the same again for a retry; empty is a fresh one.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid4())}
+        request = urllib.request.Request(self.url.rstrip("/") + path, body, headers)
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
                 return Answer(reply.status, reply.read())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -19,13 +20,14 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pricing.errors import SeedrateError
-from serving.doors import Door, doors_at
+from serving.doors import KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
     INTERNAL_ERROR,
     MALFORMED_REQUEST,
     MEDIA_TYPE,
     METHOD_NOT_ALLOWED,
+    MISSING_KEY,
     NOT_ACCEPTABLE,
     NOT_FOUND,
     REQUEST_TIMEOUT,
@@ -46,8 +48,16 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-SINGULAR = {b"content-type", b"content-length", b"content-encoding", b"host", b"accept"}
+SINGULAR = {
+    b"content-type",
+    b"content-length",
+    b"content-encoding",
+    b"host",
+    b"accept",
+    b"idempotency-key",
+}
 UNKNOWN_ROUTE = "unknown"
+_KEY = re.compile(KEY)
 
 Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
 
@@ -98,8 +108,9 @@ class Gate:
         body = b""
         if door.most_bytes:
             _check_body_headers(headers)
+            key = _key(headers.get(b"idempotency-key"), needed=door.keyed)
             body = await _body(receive, headers, door.most_bytes)
-            scope.setdefault("state", {})["body"] = parse(body)
+            scope.setdefault("state", {}).update(body=parse(body), key=key)
         reply.asked = True
         if door.ours or self.behind is None:
             await self.ours(scope, receive, reply.send)
@@ -218,6 +229,24 @@ def _check_body_headers(headers: dict[bytes, bytes]) -> None:
 def _is_json(content_type: bytes) -> bool:
     kind, *parameters = (part.strip() for part in content_type.lower().split(b";"))
     return kind == b"application/json" and parameters in ([], [b"charset=utf-8"])
+
+
+def _key(given: bytes | None, *, needed: bool) -> str | None:
+    """Return the Idempotency-Key, with or without the quotes of a structured header."""
+    if given is None and needed:
+        raise RefusedError(
+            MISSING_KEY, "a request must name itself in an Idempotency-Key, such as a fresh UUID"
+        )
+    if given is None:
+        return None
+    key = given.decode("latin-1")
+    key = key[1:-1] if key[:1] == key[-1:] == '"' else key
+    if not _KEY.fullmatch(key):
+        raise RefusedError(
+            MALFORMED_REQUEST,
+            f"Idempotency-Key must be 1 to 200 of A-Z a-z 0-9 . _ ~ : + = -, however: {key[:40]!r}",
+        )
+    return key
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from serving.desk import Desk
+from serving.desk import Desk, Reply
 from serving.doors import DOORS, JSON
 from serving.gauges import CONTENT_TYPE, Gauges
-from serving.journal import Journal
-from serving.problem import NOT_READY, QUOTE_NOT_FOUND, RefusedError
+from serving.ledger.counter import Counter, tenant
+from serving.problem import NOT_READY, RefusedError
 
+REPLAYED = {"Idempotent-Replayed": "true"}
 ALIVE = orjson.dumps({"alive": True})
 
 
@@ -32,9 +32,9 @@ class Bundle:
 class Office:
     """What the addresses answer from: a bundle, or the reason why there is none."""
 
-    def __init__(self, journal: Journal, gauges: Gauges) -> None:
+    def __init__(self, counter: Counter, gauges: Gauges) -> None:
         """Open without a model."""
-        self._journal = journal
+        self._counter = counter
         self._gauges = gauges
         self.bundle: Bundle | None = None
         self.trouble = "no model has been loaded yet"
@@ -42,7 +42,7 @@ class Office:
     @property
     def why_not_ready(self) -> str:
         """Return why no quote can be made and recorded, or an empty string."""
-        return self._journal.trouble if self.bundle else self.trouble
+        return self._counter.trouble if self.bundle else self.trouble
 
     @property
     def served(self) -> Bundle:
@@ -60,7 +60,7 @@ class Office:
         answers = {
             "/v1/quotes": self.quote,
             "/v1/quotes/batch": self.batch,
-            "/v1/quotes/{quote_id}": self.recorded,
+            **self._counter.answers(),
             "/v1/what-if": self.what_if,
             "/v1/model": self.model,
             "/v1/columns": self.columns,
@@ -70,27 +70,23 @@ class Office:
             "/metrics": self.metrics,
         }
         doors = [door for door in DOORS if door.ours]
-        return Router([Route(d.path, answers[d.path], methods=[d.method]) for d in doors])
+        return Router([Route(d.route, answers[d.path], methods=[d.method]) for d in doors])
 
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""
-        reply = await self.served.desk.quote(_body(request))
-        return _json(reply.body, 201, {"Location": f"/v1/quotes/{reply.quote_id}"})
+        asked = request.scope["state"]
+        reply = await self.served.desk.quote(asked["body"], tenant(request), asked["key"])
+        return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:
         """Answer POST /v1/quotes/batch."""
-        return _json(await self.served.desk.batch(_body(request)))
-
-    async def recorded(self, request: Request) -> Response:
-        """Answer GET /v1/quotes/{quote_id}."""
-        found = self._journal.find(request.path_params["quote_id"])
-        if found is None:
-            raise RefusedError(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
-        return _json(found)
+        asked = request.scope["state"]
+        batch = await self.served.desk.batch(asked["body"], tenant(request), asked["key"])
+        return _json(batch.body, headers=REPLAYED if batch.replayed else None)
 
     async def what_if(self, request: Request) -> Response:
         """Answer POST /v1/what-if."""
-        return _json(self.served.desk.what_if(_body(request)).body)
+        return _json(self.served.desk.what_if(request.scope["state"]["body"]).body)
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/model."""
@@ -122,8 +118,10 @@ class Office:
         return RefusedError(NOT_READY, why, headers={"Retry-After": "5"})
 
 
-def _body(request: Request) -> Any:
-    return request.scope["state"]["body"]
+def headers(reply: Reply) -> dict[str, str]:
+    """Return what is said beside a recorded quote."""
+    where = {"Location": f"/v1/quotes/{reply.quote_id}"}
+    return {**where, **REPLAYED} if reply.replayed else where
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -31,7 +31,7 @@ IN_WORKERS = {
 
 
 TUNED: dict[str, Any] = {
-    "workers": 1,  # one process writes the journal
+    "workers": 1,  # one process writes to the ledger
     "threads": 1,
     "traffic": {"timeout": 15},  # BentoML keeps a timer that long a request; ours is shorter
     "http": {"host": "127.0.0.1", "port": 3000},
@@ -59,7 +59,7 @@ class Seedrate:
     """Prices early-stage loans and explains each price in basis points."""
 
     def __init__(self) -> None:
-        """Open the journal, load the champion, and keep the collector off what stays."""
+        """Open the ledger, load the champion, and keep the collector off what stays."""
         self.server = server()
         self.server.load()
         gc.collect()
@@ -68,9 +68,12 @@ class Seedrate:
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /) -> dict[str, Any]:
-        """Price and explain one project, and record it: the body of POST /v1/quotes."""
+        """Price and explain one project, and record it: the body of POST /v1/quotes.
+
+        BentoML's client sends no Idempotency-Key, so each call is a request of its own.
+        """
         try:
-            reply = await self.server.office.served.desk.quote(request)
+            reply = await self.server.quote(request)
         except RefusedError as refusal:
             return _problem(refusal)
         except SeedrateError as error:

@@ -105,7 +105,7 @@ class Verifier:
             ProofError: it has not.
         """
         text, gap, signatures = note.partition("\n\n")
-        for line in signatures.splitlines():
+        for line in signatures.split("\n"):
             if gap and line.startswith(f"{DASH}{self.name} ") and self._signed(text + "\n", line):
                 checkpoint = Checkpoint.parse(note)
                 if checkpoint.origin != self.name:

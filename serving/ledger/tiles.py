@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 from serving.ledger.tree import HASH_BYTES, ProofError, node_hash
@@ -90,6 +91,7 @@ class Tiles:
         """Keep the full tiles that were used last."""
         self._source = source
         self._kept: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._lock = Lock()
 
     def subtree(self, level: int, index: int) -> bytes:
         """Return the root of the 2**level leaves that begin at leaf index * 2**level.
@@ -113,19 +115,18 @@ class Tiles:
         Raises:
             ProofError: there are not so many.
         """
-        kept = self._kept.get((level, index))
-        if kept is None:
-            kept = self._read(level, index, width)
-            if len(kept) == WIDTH:
-                self._keep((level, index), kept)
-        else:
-            self._kept.move_to_end((level, index))
-        return kept[:width]
+        with self._lock:
+            kept = self._kept.pop((level, index), None)
+        hashes = kept or self._read(level, index, width)
+        if len(hashes) == WIDTH:
+            self._keep((level, index), hashes)
+        return hashes[:width]
 
     def _keep(self, place: tuple[int, int], hashes: list[bytes]) -> None:
-        self._kept[place] = hashes
-        if len(self._kept) > TILES_KEPT:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[place] = hashes
+            if len(self._kept) > TILES_KEPT:
+                self._kept.popitem(last=False)
 
     def _read(self, level: int, index: int, width: int) -> list[bytes]:
         data = self._source.tile(level, index)

@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message
 
+from serving.doors import Door
 from serving.gate import Gate
 from serving.gauges import Gauges
+from serving.ledger.anchors import Anchors
+from serving.ledger.counter import Counter
 from serving.office import Bundle, Office
-from tests.serving.fakes import ListJournal, desk
+from tests.serving.fakes import ListLedger, desk
 
 Header = tuple[bytes, bytes]
+KEYS = count()
 JSON: Header = (b"content-type", b"application/json")
 HOST: Header = (b"host", b"localhost:3000")
+
+
+def address(door: Door) -> str:
+    """Return an address of a door at which nothing is recorded."""
+    parts = {"quote_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "key": "k", "level": "0"}
+    return door.path.format_map({**parts, "index": "x999/999"})
 
 
 @dataclass(frozen=True)
@@ -43,11 +55,11 @@ def gate(office: Office, **more: Any) -> Gate:
     return Gate(**{**settings, **more})
 
 
-def office(journal: ListJournal | None = None, *, ready: bool = True) -> Office:
-    journal = journal or ListJournal()
-    rooms = Office(journal, Gauges())
+def office(ledger: ListLedger | None = None, *, ready: bool = True) -> Office:
+    ledger = ledger or ListLedger()
+    rooms = Office(Counter(ledger, Anchors(Path("no-anchors"))), Gauges())
     if ready:
-        rooms.bundle = Bundle(desk(journal), b'{"name":"m"}', b'{"columns":[]}', b'{"openapi":"x"}')
+        rooms.bundle = Bundle(desk(ledger), b'{"name":"m"}', b'{"columns":[]}', b'{"openapi":"x"}')
     return rooms
 
 
@@ -63,6 +75,8 @@ def ask(
     """Send one request; a body that is no bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     given = [HOST, JSON] if headers is None else [*headers]
+    if not any(name == b"idempotency-key" for name, _ in given):
+        given.append((b"idempotency-key", b"test-%d" % next(KEYS)))
     return asyncio.run(_ask(app, method, path, given, query, [*chunks] if chunks else [raw]))
 
 

@@ -1,25 +1,34 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
 
 from pricing.errors import InputError, PolicyError
-from serving.journal import NoJournal
+from serving.desk import Desk
+from serving.ledger.entry import Entry, Kept
+from serving.ledger.ledger import NoLedger
 from serving.problem import RefusedError
-from tests.serving.fakes import ListJournal, desk, request
+from tests.serving.fakes import ListLedger, desk, request
+
+
+def batch(at: Desk, asked: list[Any]) -> list[Any]:
+    answer = asyncio.run(at.batch({"quotes": asked}, "local", "k"))
+    results: list[Any] = orjson.loads(answer.body)["results"]
+    return results
 
 
 def test_what_is_given_has_been_recorded() -> None:
-    journal = ListJournal()
-    reply = asyncio.run(desk(journal).quote(request()))
+    ledger = ListLedger()
+    reply = asyncio.run(desk(ledger).quote(request(), "local", "k"))
     assert reply.quote_id is not None
-    assert journal.kept == {reply.quote_id: reply.body}
+    assert ledger.kept == {reply.quote_id: reply.body}
 
 
 def test_a_reply_says_when_what_and_under_which_id() -> None:
-    reply = asyncio.run(desk(ListJournal()).quote(request(language="zh")))
+    reply = asyncio.run(desk(ListLedger()).quote(request(language="zh"), "local", "k"))
     assert orjson.loads(reply.body) == {
         "quote_id": "01a20846-fe00-7000-8000-000000000001",
         "recorded": True,
@@ -42,32 +51,32 @@ def test_a_reply_says_when_what_and_under_which_id() -> None:
 
 
 def test_a_what_if_is_marked_and_leaves_no_trace() -> None:
-    journal = ListJournal()
-    document = orjson.loads(desk(journal).what_if(request()).body)
-    assert (document["quote_id"], document["recorded"], journal.kept) == (None, False, {})
+    ledger = ListLedger()
+    document = orjson.loads(desk(ledger).what_if(request()).body)
+    assert (document["quote_id"], document["recorded"], ledger.kept) == (None, False, {})
 
 
 def test_what_cannot_be_recorded_is_not_given() -> None:
-    class Full(ListJournal):
-        async def record(self, quote_id: str, reply: bytes) -> None:
-            await NoJournal().record(quote_id, reply)
+    class Full(ListLedger):
+        async def record(self, entry: Entry) -> Kept | None:
+            return await NoLedger().record(entry)
 
     with pytest.raises(RefusedError):
-        asyncio.run(desk(Full()).quote(request()))
-    results = orjson.loads(asyncio.run(desk(Full()).batch({"quotes": [request()]})))["results"]
+        asyncio.run(desk(Full()).quote(request(), "local", "k"))
+    results = batch(desk(Full()), [request()])
     assert results[0]["problem"]["code"] == "not_recorded"
 
 
 def test_a_refused_request_is_not_recorded() -> None:
-    journal = ListJournal()
+    ledger = ListLedger()
     for body in (request(instrument__amount=-1), request(project__city="Nowhere")):
         with pytest.raises((InputError, PolicyError)):
-            asyncio.run(desk(journal).quote(body))
-    assert not journal.kept
+            asyncio.run(desk(ledger).quote(body, "local", "k"))
+    assert not ledger.kept
 
 
 def test_each_request_of_a_batch_has_its_own_answer() -> None:
-    journal = ListJournal()
+    ledger = ListLedger()
     asked = [
         request(reference="a"),
         request(instrument__amount=-1),
@@ -75,21 +84,23 @@ def test_each_request_of_a_batch_has_its_own_answer() -> None:
         None,
         request(reference="b"),
     ]
-    results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked})))["results"]
+    results = orjson.loads(asyncio.run(desk(ledger).batch({"quotes": asked}, "local", "k")).body)[
+        "results"
+    ]
     assert [result["status"] for result in results] == [201, 422, 409, 422, 201]
     assert [results[i]["quote"]["reference"] for i in (0, 4)] == ["a", "b"]
     assert results[1]["problem"]["faults"][0]["field"] == "instrument.amount"
-    assert len(journal.kept) == 2
+    assert len(ledger.kept) == 2
 
 
 def test_a_batch_lets_others_in_between() -> None:
     seen: list[int] = []
-    journal = ListJournal()
+    ledger = ListLedger()
 
     async def both() -> None:
-        batch = asyncio.create_task(desk(journal).batch({"quotes": [request()] * 50}))
+        batch = asyncio.create_task(desk(ledger).batch({"quotes": [request()] * 50}, "local", "k"))
         while not batch.done():
-            seen.append(len(journal.kept))
+            seen.append(len(ledger.kept))
             await asyncio.sleep(0)
 
     asyncio.run(both())
@@ -98,5 +109,5 @@ def test_a_batch_lets_others_in_between() -> None:
 
 def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
-        asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40)))
+        asyncio.run(desk(ListLedger()).quote(request(instrument__grace_months=40), "local", "k"))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]

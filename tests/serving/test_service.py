@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import bentoml
 import psutil
@@ -20,6 +21,7 @@ from bentoml.exceptions import BentoMLException
 from serving.client import Client
 from serving.doors import DOORS
 from tests.serving.conftest import ROOT, running
+from tests.serving.http import address
 
 GOOD = (ROOT / "examples" / "good.json").read_bytes()
 
@@ -28,6 +30,7 @@ def call(
     url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, Message, bytes]:
     sent = {"Content-Type": "application/json"} if headers is None and body else (headers or {})
+    sent = {"Idempotency-Key": str(uuid4()), **sent} if body else sent
     request = urllib.request.Request(url, body, dict(sent))
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
@@ -72,7 +75,7 @@ def test_bentomls_own_pages_are_hidden(url: str) -> None:
 
 def test_both_ways_to_serve_have_every_door(url: str) -> None:
     for door in DOORS:
-        path = door.path.replace("{quote_id}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+        path = address(door)
         status, _, body = call(url + path, b"{}" if door.method == "POST" else None)
         expected = {"POST": 422, "GET": 404 if "{" in door.path else 200}[door.method]
         assert status == expected, body
