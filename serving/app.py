@@ -31,6 +31,7 @@ from serving.ledger.commitment import SALT_BYTES
 from serving.ledger.counter import LOCAL, Counter
 from serving.ledger.held import Held
 from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
@@ -111,7 +112,9 @@ def ledger(settings: Settings) -> Ledger:
 
 def store(settings: Settings) -> Store:
     """Return the database of the settings, not yet open."""
-    return SqliteStore(settings.ledger)
+    if settings.database is None:
+        return SqliteStore(settings.ledger)
+    return PostgresStore(settings.database)
 
 
 def rules(settings: Settings, currency: str) -> Policy:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.ledger.entry import Entry, Kept
@@ -13,7 +14,7 @@ from serving.ledger.reading import Reader
 from serving.ledger.tiles import WIDTH, Tiles, folded
 from serving.ledger.tree import Edge, ProofError
 
-TROUBLES = (OSError, ValueError, sqlite3.Error, SQLAlchemyError, ProofError)
+TROUBLES = (OSError, ValueError, sqlite3.Error, psycopg.Error, SQLAlchemyError, ProofError)
 
 
 class TakenError(Exception):

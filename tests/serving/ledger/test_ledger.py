@@ -14,10 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
 
-from serving.ledger import tree
+from serving.ledger import migrate, tree
 from serving.ledger.ledger import Ledger
 from serving.ledger.note import Checkpoint
+from serving.ledger.schema import METADATA
 from serving.ledger.sqlite import SqliteStore
 from serving.problem import RefusedError
 from tests.serving.ledger.books import entry, filled, ledger, opened, record, rows
@@ -279,3 +283,17 @@ def test_tiles_that_a_crash_left_out_are_made_at_the_next_start(tmp_path: Path) 
     with ledger(tmp_path) as books:
         assert books.store.reader.tiles() == [(0, 0), (0, 1)]
     assert rows(tmp_path, "SELECT * FROM tile") == before
+
+
+def test_the_tables_come_and_go_by_migrations(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/ledger.db")
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    with engine.begin() as connection:
+        migrate.downgrade(connection, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        assert inspect(connection).get_view_names() == []
+    engine.dispose()
+    filled(tmp_path, 1)
+    assert quotes(tmp_path) == ["q0"]
