@@ -20,6 +20,7 @@ from serving.client import Client
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
+from serving.ledger.commands import ledger_cli
 from serving.ledger.counter import LOCAL
 from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
@@ -37,6 +38,8 @@ Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
 Said = Annotated[str, typer.Option(help="Of the reasons: en or zh.")]
+
+cli.add_typer(ledger_cli, name="ledger")
 
 
 @cli.command()

@@ -63,7 +63,9 @@ class Evidence:
 class Anchor(Protocol):
     """An outsider who attests checkpoints."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Return what kind of outsider it is, in lower case letters and digits."""
 
     def publish(self, origin: str, size: int, root: bytes) -> bytes:
         """Have a checkpoint attested; return the evidence.

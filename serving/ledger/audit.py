@@ -52,9 +52,7 @@ def audit(
 def _faults(walk: _Walk, trusted: Verifier | None, held: Mapping[str, Checkpoint]) -> Iterator[str]:
     yield from walk.entries()
     yield from walk.tiles_left()
-    head = walk.head()
-    if head != walk.edge:
-        yield f"head: must be that of {walk.edge.size} entries, and is not"
+    yield from walk.head_left()
     for seq in sorted(walk.missing - walk.erased):
         yield f"private {seq}: must be there, as no entry says that it was erased"
     if strays := walk.reader.strays():
@@ -99,6 +97,8 @@ class _Walk:
         self._levels: list[list[bytes]] = [[]]
         self._counts: list[int] = [0]
         self._stored = set(reader.tiles())
+        self._head = self._read_head()  # quotes may be recorded meanwhile: what follows is later
+        self._head_seen = self.edge == self._head
 
     def entries(self) -> Iterator[str]:
         for row in self.reader.rows():
@@ -108,10 +108,17 @@ class _Walk:
             yield from self._entry(row)
             self.edge.add(row.leaf)
             yield from self._tile(row.leaf)
+            self._head_seen = self._head_seen or self.edge == self._head
             if self.edge.size in self._sizes:
                 self.roots[self.edge.size] = self.edge.root()
 
-    def head(self) -> Edge | None:
+    def head_left(self) -> Iterator[str]:
+        """Check the head as it was before the walk, and that no entry lies beyond it now."""
+        now = self._read_head()
+        if not self._head_seen or now is None or now.size < self.edge.size:
+            yield f"head: must be that of {self.edge.size} entries, and is not"
+
+    def _read_head(self) -> Edge | None:
         try:
             return self.reader.head()
         except ProofError:

@@ -78,7 +78,7 @@ class Ledger:
         self._signer_of = signer
         self._held = held
         self._most_waiting = most_waiting
-        self._now, self._new_id = now, new_id
+        self.now, self.new_id = now, new_id
         self._waiting: deque[_Waiting] = deque()
         self._flying: set[tuple[str, str]] = set()
         self._work = threading.Event()
@@ -232,9 +232,9 @@ class Ledger:
         self._edge = head
         listed = self.store.reader.others(KEY)
         if check_signer(self._signer.verifier, listed) is None:
-            now = self._now()
+            now = self.now()
             says = {"verifier": self._signer.verifier.line}
-            self._append([of_ledger(KEY, self._new_id(now), now, says)])
+            self._append([of_ledger(KEY, self.new_id(now), now, says)])
 
     def _take(self) -> list[_Waiting]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
