@@ -32,12 +32,12 @@ SELECT_HEAD = "SELECT size, edge FROM head WHERE id = 0 FOR UPDATE"
 UPDATE_HEAD = "UPDATE head SET size = %s, edge = %s WHERE id = 0"
 INSERT = """
 INSERT INTO entry (seq, quote_id, tenant, idem_key, kind, request, body, leaf, created_us)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[],
-                     %s::bytea[], %s::bytea[], %s::bigint[])
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[],
+                     %b::bytea[], %b::bytea[], %s::bigint[])
 """
 INSERT_PRIVATE = """
 INSERT INTO private (seq, tenant, reference, salt, request, reply)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[])
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %b::bytea[], %b::bytea[], %b::bytea[])
 """
 
 

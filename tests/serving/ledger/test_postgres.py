@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from serving.ledger.schema import METADATA
 from serving.problem import RefusedError
 from tests.conftest import ROOT
 from tests.serving.ledger.books import ORIGIN, entry, ledger, opened, record
-from tests.serving.ledger.conftest import Cluster
+from tests.serving.ledger.cluster import Cluster
 
 WRITER = """
 import asyncio, sys
@@ -139,6 +140,25 @@ def test_a_database_that_is_down_refuses_quickly_and_is_taken_up_again(
     store = PostgresStore(database)
     assert audit(store.reader).faults == []
     store.close()
+
+
+def test_a_server_needs_no_more_than_the_page_grants(database: str, tmp_path: Path) -> None:
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        record(books, [entry("before")])
+    page = (ROOT / "docs/ledger.md").read_text(encoding="utf-8")
+    grants = re.findall(r"^GRANT .* TO seedrate;$", page, re.MULTILINE)
+    assert grants
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE seedrate LOGIN")
+        for grant in grants:
+            connection.execute(grant)
+    theirs = database.replace("postgres@", "seedrate@")
+    with ledger(tmp_path, store=PostgresStore(theirs)) as books:
+        record(books, [entry(str(at)) for at in range(300)])
+        assert asyncio.run(books.find("local", "before"))
+    with psycopg.connect(theirs) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM private")
 
 
 def test_the_password_is_never_said(tmp_path: Path) -> None:
