@@ -43,6 +43,7 @@ bench: $(READY) ## accuracy, references, explanation, throughput, ledger: 15 min
 	@$(PY) -m benchmarks.accuracy
 	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
+	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
 	@$(PY) -m benchmarks.ledger
 

@@ -87,6 +87,8 @@ def killed(
         run.send_signal(signal.SIGKILL)
     for thread in threads:
         thread.join()
+    if not heard:
+        sys.exit("the writers must record something before they are killed, and did not")
     return {line.decode().strip() for line in heard if line.endswith(b"\n")}
 
 

@@ -137,6 +137,17 @@ class ColumnSet:
         """Return the column names, in the model's order."""
         return tuple(column.name for column in self.columns)
 
+    @cached_property
+    def groups_told(self) -> tuple[str, ...]:
+        """Return the groups of which there is a column."""
+        told = {column.group for column in self.columns}
+        return tuple(name for name in self.groups if name in told)
+
+    @cached_property
+    def group_of(self) -> tuple[int, ...]:
+        """Return the place of each column's group among those told."""
+        return tuple(self.groups_told.index(column.group) for column in self.columns)
+
     @property
     def asked(self) -> tuple[Column, ...]:
         """Return the columns a caller sends; the others come from the loan's terms."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Set
 from pathlib import Path
 
 import polars as pl
@@ -34,13 +35,41 @@ def raw(path: Path, column_set: ColumnSet) -> pl.DataFrame:
     Raises:
         InputError: the file is absent or unreadable, a header stands twice, a column is absent.
     """
+    reads = {field: sql.reads(text) for field, text in expressions(column_set).items()}
+    codes = (
+        text
+        for column in column_set.columns
+        if column.kind is Kind.CATEGORY
+        and sql.is_column(text := column.expression or f'"{column.name}"')
+    )
+    return read(path, reads, as_written={name for text in codes for name in sql.reads(text)})
+
+
+def read(
+    path: Path,
+    reads: Mapping[str, Set[str]],
+    *,
+    as_written: Collection[str],
+    optional: Collection[str] = (),
+) -> pl.DataFrame:
+    """Return columns of a file, in the file's types.
+
+    Args:
+        path: of a Parquet or CSV file.
+        reads: for each of our fields, the file's columns that it is made of.
+        as_written: columns of a CSV that stay texts.
+        optional: columns that are read where there are any.
+
+    Raises:
+        InputError: the file is absent or unreadable, a header stands twice, a column is absent.
+    """
     if not path.is_file():
         raise InputError.of("data", "a Parquet or CSV file", path)
     try:
         header = _header(path)
-        _refuse_header(header, column_set, path)
-        needed = set().union(*(sql.reads(text) for text in expressions(column_set).values()))
-        return _read(path, [name for name in header if name in needed], column_set)
+        _refuse_header(header, reads, path)
+        needed = set().union(*reads.values(), optional)
+        return _read(path, [name for name in header if name in needed], as_written)
     except (pl.exceptions.PolarsError, OSError) as error:
         told = str(error).strip().partition("\n")[0]
         raise InputError.of("data", "a readable Parquet or CSV file", f"{path}: {told}") from error
@@ -55,13 +84,13 @@ def _header(path: Path) -> list[str]:
     raise InputError.of("data", "a file named .parquet, .pq, .csv or .csv.gz", path)
 
 
-def _refuse_header(header: list[str], column_set: ColumnSet, path: Path) -> None:
+def _refuse_header(header: list[str], reads: Mapping[str, Set[str]], path: Path) -> None:
     faults = [
         Fault("data", "a file that names each column once", f"{name!r} named again in {path.name}")
         for name in sorted({name for name in header if name and header.count(name) > 1})
     ]
-    for field, text in expressions(column_set).items():
-        absent = sorted(sql.reads(text) - set(header))
+    for field, columns in reads.items():
+        absent = sorted(columns - set(header))
         if absent:
             given = f"{path.name} has no column {', '.join(absent)}"
             faults.append(Fault(field, "made of the file's columns", given))
@@ -69,20 +98,13 @@ def _refuse_header(header: list[str], column_set: ColumnSet, path: Path) -> None
         raise InputError(faults)
 
 
-def _read(path: Path, needed: list[str], column_set: ColumnSet) -> pl.DataFrame:
+def _read(path: Path, needed: list[str], as_written: Collection[str]) -> pl.DataFrame:
     if path.suffix in (".parquet", ".pq"):
         return pl.read_parquet(path, columns=needed)
-    codes = (
-        text
-        for column in column_set.columns
-        if column.kind is Kind.CATEGORY
-        and sql.is_column(text := column.expression or f'"{column.name}"')
-    )
-    as_written = {name: pl.String for text in codes for name in sql.reads(text)}
     return pl.read_csv(
         path,
         columns=needed,
         infer_schema_length=None,
         try_parse_dates=True,
-        schema_overrides=as_written,
+        schema_overrides=dict.fromkeys(as_written, pl.String),
     )

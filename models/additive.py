@@ -160,12 +160,14 @@ class Reading:
     """One project seen by a network.
 
     Attributes:
+        x: (columns,) encoded.
         margins: (K,) log hazards.
         phi: (columns, J) what each column adds to each hat, over the background's mean.
         scores: (members, J) what each member adds up to.
     """
 
     network: Additive
+    x: Floats
     margins: Floats
     phi: Floats
     scores: Floats
@@ -231,7 +233,24 @@ class Additive:
         scores = np.zeros((hats_, len(self.baselines)))
         _read(x, self.nodes, phi, scores)
         margins = self.base + phi.sum(axis=0) @ self.basis
-        return Reading(self, margins, phi, scores.T)
+        return Reading(self, x, margins, phi, scores.T)
+
+    def group_dividends(self, x: Floats, group: Longs) -> Floats:
+        """Return the dividends of all coalitions of groups, (2^G, K); see `groups.py`.
+
+        A plane of two columns in two groups p and q has, over the expectations above,
+
+            d(p) = E g(x_i, Z_l) - E g,   d(q) likewise,   d(p, q) = g - E g - d(p) - d(q)
+
+        Args:
+            x: (columns,) encoded, NaN where missing.
+            group: (columns,) which group each is of, counted from 0.
+        """
+        shares = np.zeros((1 << (int(group.max()) + 1), len(self.basis)))
+        _divide(x, self.nodes, 1 << group, shares)
+        dividends = shares @ self.basis
+        dividends[0] += self.base
+        return np.asarray(dividends)
 
     def margins(self, x: Floats) -> Floats:
         """Return the log hazards of many projects: (n, columns) -> (n, K)."""
@@ -317,6 +336,34 @@ def _read(x: Floats, nodes: Nodes, phi: Floats, scores: Floats) -> None:
                 near = h[at, to] + part * (h[at, over] - h[at, to])
                 far = h[above, to] + part * (h[above, over] - h[above, to])
                 scores[j, m] += near + share * (far - near)
+
+
+@njit(cache=True)
+def _divide(x: Floats, nodes: Nodes, player: Longs, shares: Floats) -> None:
+    """Add every line and plane to the coalitions that it speaks of, player by its bit."""
+    for c in range(len(x)):
+        at, share = _place(x[c], nodes.knots[c])
+        above = min(at + 1, nodes.knots.shape[1])
+        low, high = nodes.lines[c, at], nodes.lines[c, above]
+        shares[player[c]] += low + share * (high - low)
+    last = nodes.coarse.shape[1]
+    for p in range(len(nodes.pairs)):
+        c, d = nodes.pairs[p]
+        at, share = _place(x[c], nodes.coarse[c])
+        to, part = _place(x[d], nodes.coarse[d])
+        above, over = min(at + 1, last), min(to + 1, last)
+        g, first, second = nodes.planes[p], nodes.first[p], nodes.second[p]
+        near = g[at, to] + part * (g[at, over] - g[at, to])
+        far = g[above, to] + part * (g[above, over] - g[above, to])
+        whole = near + share * (far - near) - nodes.both[p]
+        if player[c] == player[d]:
+            shares[player[c]] += whole
+            continue
+        one = first[at] + share * (first[above] - first[at]) - nodes.both[p]
+        two = second[to] + part * (second[over] - second[to]) - nodes.both[p]
+        shares[player[c]] += one
+        shares[player[d]] += two
+        shares[player[c] | player[d]] += whole - one - two
 
 
 @njit(cache=True)

@@ -143,7 +143,8 @@ def read(folder: Path, digest: str | None = None) -> HazardModel:
         buckets=len(column_set.age_edges_months) - 1,
         absent=[constants.get(cause, -np.inf) for cause in CAUSES],
     )
-    card, tables = _read_json(folder / "card.json"), Tables.build(laid, background, weight)
+    card = _read_json(folder / "card.json")
+    tables = Tables.build(laid, background, weight, np.array(column_set.group_of))
     return HazardModel(
         card=card,
         column_set=column_set,

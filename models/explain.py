@@ -5,8 +5,10 @@
 The base is the price of the reference company, whose margins are the background's mean. The
 columns share the way from there to the request by Aumann-Shapley: each margin is weighted by the
 mean slope of the price along the straight line (pricing/path.py), and each column's contribution
-to the margins is exact (models/tables.py). Everything printed is a whole number of 0.01 bp, made so
-by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error) falls into rounding.
+to the margins is exact (models/tables.py). Beyond 2,000 bp the business groups have the exact
+Shapley values of the price instead (models/audit.py). Everything printed is a whole number of
+0.01 bp, made so by the largest remainder; what the quadrature leaves (over 1e-6 bp is an error)
+falls into rounding.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.column import Column
+from models.audit import EXACT_ABOVE_BPS, RESIDUE_BPS, Audit, Parts, Rounded
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.reasons import MOST, Reason, reason
@@ -28,17 +31,7 @@ from pricing.errors import ModelError
 from pricing.instrument import Instrument
 from pricing.path import path_weights
 
-RESIDUE_BPS = 1e-6
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The unrounded parts of a figure, in basis points."""
-
-    base_bps: float
-    columns_bps: Floats  # (columns,)
-    macro_bps: float
-    residue_bps: float
+PATH, EXACT_GROUPS = "path", "exact_groups"  # the methods that make the numbers
 
 
 @dataclass(frozen=True)
@@ -54,6 +47,8 @@ class Explanation:
     lines: tuple[tuple[str, int], ...]
     total: int
     reasons: tuple[Reason, ...]
+    method: str
+    audit: Audit | None = None
 
     @property
     def groups(self) -> dict[str, int]:
@@ -79,12 +74,18 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     return Parts(path.low_bps, columns, macro, residue)
 
 
+def needs_exact(waterfall: Waterfall) -> bool:
+    """Return whether the figure is one whose groups' exact values are published."""
+    return abs(waterfall.figure) > 100 * EXACT_ABOVE_BPS
+
+
 def explain(
     model: HazardModel,
     parts: Parts,
     waterfall: Waterfall,
     project: Mapping[str, object],
     x: Floats,
+    audit: Audit | None = None,
 ) -> Explanation:
     """Round the parts so that they sum to the quoted figure, and name the reasons.
 
@@ -94,27 +95,40 @@ def explain(
         waterfall: its lines in 0.01 bp; those within sum to what the parts explain.
         project: the values as the caller gave them, with those taken from the terms.
         x: (columns,) the encoded values.
+        audit: where the price was audited.
     """
-    figure_bps = waterfall.figure / 100
-    exact = [parts.base_bps, *parts.columns_bps.tolist(), parts.macro_bps]
-    exact.append(figure_bps - math.fsum(exact))  # the figure's rounding, and the quadrature's rest
-    base, *rounded, macro, rounding = largest_remainder(exact, figure_bps)
+    figure_bps, method = waterfall.figure / 100, PATH
+    if audit is not None and needs_exact(waterfall):
+        method, told = EXACT_GROUPS, audit.published(model, parts, figure_bps)
+    else:
+        told = _rounded(parts, figure_bps)
+    rounded = told.columns
     values = [project.get(name) for name in model.column_set.names]
     order = sorted(range(len(rounded)), key=[-abs(part) for part in rounded].__getitem__)
     return Explanation(
         of=waterfall.of,
-        base=base,
+        base=told.base,
         columns=model.column_set.columns,
         values=values,
         parts=rounded,
         order=order,
-        lines=(("macro", macro), *waterfall.apart, ("rounding", rounding)),
+        lines=(("macro", told.macro), *waterfall.apart, ("rounding", told.rounding)),
         total=waterfall.total,
         reasons=tuple(
             _reason(model, index, rounded[index], values[index], float(x[index]))
             for index in [index for index in order if rounded[index] > 0][:MOST]
         ),
+        method=method,
+        audit=audit,
     )
+
+
+def _rounded(parts: Parts, figure_bps: float) -> Rounded:
+    """Return the path's own parts, rounded so that they add up to the figure."""
+    exact = [parts.base_bps, *parts.columns_bps.tolist(), parts.macro_bps]
+    exact.append(figure_bps - math.fsum(exact))  # the figure's rounding, and the quadrature's rest
+    base, *columns, macro, rounding = largest_remainder(exact, figure_bps)
+    return Rounded(base, columns, macro, rounding)
 
 
 def _reason(model: HazardModel, index: int, hundredths: int, value: object, x: float) -> Reason:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from features.column import ColumnSet
 from features.encode import Encoder
-from models import additive, tables
+from models import additive, groups, tables
 from models.additive import Additive
 from models.interval import Drift, Interval, Priced, interval, slopes
 from models.leaves import Floats
@@ -129,6 +131,21 @@ class HazardModel:
             return Reading(trees.margins, trees)
         network = self.network.read(x)
         return Reading(self._joined(trees.margins, network.margins), trees, network)
+
+    def coalitions(self, reading: Reading) -> Floats | None:
+        """Return the mean margins of every coalition of business groups: (2^G, 3, K).
+
+            coalition S, bit g for group g:  E_z m(x_S, z) over the background, without the overlay
+
+        None where there are more groups than can be priced (`groups.MOST_GROUPS`).
+        """
+        if self.tables.dividends is None:
+            return None
+        dividends = self.tables.group_dividends(reading.trees.row)
+        if reading.network is not None and self.network is not None:
+            group = np.array(self.column_set.group_of)
+            dividends[:, DEFAULT] += self.network.group_dividends(reading.network.x, group)
+        return groups.coalitions(dividends)
 
     def margins(self, x: Floats) -> Floats:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""

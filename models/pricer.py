@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.project import faults
-from models.explain import Explanation, attribute, explain
+from models.audit import Audit
+from models.explain import Explanation, attribute, explain, needs_exact
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.reasons import Language
@@ -37,6 +38,8 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        *,
+        audit: bool = False,
     ) -> Quote:
         """Check, encode, read, price, explain.
 
@@ -45,6 +48,7 @@ class Pricer:
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
             overrides: numbers of the policy that the caller asks to change, within its bounds.
+            audit: hold the explanation against the exact values of its groups.
 
         Raises:
             InputError: every value that is not as declared.
@@ -52,7 +56,7 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support, overrides)
+        return self.quote_checked(project, deal, support, overrides, audit=audit)
 
     def quote_checked(
         self,
@@ -60,19 +64,22 @@ class Pricer:
         deal: Deal,
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
+        *,
+        audit: bool = False,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        policy = self.policy.overridden(overrides) if overrides else self.policy
-        instrument = arranged(deal, support, policy, model.edges)
+        instrument = arranged(deal, support, self.policy, model.edges, overrides)
         price = instrument.price(reading.margins + model.overlay)
         interval = model.interval(reading, instrument)
         parts = attribute(model, reading, instrument)
         known = {**project, **_from_terms(model, deal.terms)}
         waterfall = Waterfall.of_price(price)
-        told = explain(model, parts, waterfall, known, x)
+        audit |= needs_exact(waterfall)
+        audited = Audit.of(model, reading, instrument, parts) if audit else None
+        told = explain(model, parts, waterfall, known, x, audited)
         return Quote(price, waterfall, told, interval, model, self.policy, overrides)
 
 
@@ -105,7 +112,7 @@ class Quote:
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)
             ],
             "interval": self._interval(),
-            "details": {name: _tidy(value) for name, value in self.price.details.items()},
+            "details": self._details(),
             "explanation": self._explanation(language),
             "missing_sources": self._missing_sources(),
             "model": {
@@ -121,11 +128,33 @@ class Quote:
             },
         }
 
+    def _details(self) -> dict[str, Any]:
+        """Return what only this instrument has to say, and who pays the loss as it is printed."""
+        told = {name: _tidy(value) for name, value in self.price.details.items()}
+        if self.waterfall.payers:
+            payers = [
+                {"payer": leg.payer, "role": leg.role, "bps": text(part)}
+                for leg, part in zip(self.price.payers, self.waterfall.payers, strict=True)
+            ]
+            told["support"] = {**told["support"], "expected_loss_payers": payers}
+        return told
+
+    @property
+    def method(self) -> str:
+        """Return which method made the numbers of the explanation."""
+        return self.explanation.method
+
+    @property
+    def audit(self) -> Audit | None:
+        """Return what an audit of the explanation found, where there was one."""
+        return self.explanation.audit
+
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency
         columns = told.columns
         return {
             "of": told.of,
+            "method": told.method,
             "base_bps": text(told.base),
             "items": [
                 {
@@ -149,6 +178,18 @@ class Quote:
                 }
                 for why in told.reasons
             ],
+            **({} if told.audit is None else {"audit": self._audit(told.audit)}),
+        }
+
+    def _audit(self, audit: Audit) -> dict[str, Any]:
+        _, groups, macro, _ = audit.rounded(self.waterfall.figure / 100)
+        named = zip(self.model.column_set.groups_told, groups, strict=True)
+        return {
+            "groups": [{"group": group, "bps": text(part)} for group, part in named],
+            "macro_bps": text(macro),
+            "mean_difference_bps": _fixed(audit.difference_bps, 2),
+            "limit_bps": _fixed(audit.limit_bps, 2),
+            "alarm": audit.alarm,
         }
 
     def _interval(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.groups import Dividends
 from models.leaves import Boxes, Floats
 from pricing.errors import ModelError
 
@@ -122,15 +123,19 @@ class Tables:
     base: Floats  # (rows, K) mean margins of the background
     cells: Floats  # all tables, one leaf after the other, and a row of nothing
     row_of: Longs  # (leaves + 1,) where each leaf's table begins
+    dividends: Dividends | None  # of groups of columns, where there are few enough
 
     @classmethod
-    def build(cls, boxes: Boxes, background: Floats, weight: Floats) -> Tables:
+    def build(
+        cls, boxes: Boxes, background: Floats, weight: Floats, group: Longs | None = None
+    ) -> Tables:
         """Count the background's patterns in every leaf and compute all tables.
 
         Args:
             boxes: the leaves.
             background: (rows, columns), encoded; NaN is missing.
             weight: (rows,), >= 0; doubling a weight equals repeating its row.
+            group: (columns,) which group each is of, counted from 0; without it, none is told.
         """
         columns = background.shape[1]
         depth = np.diff(boxes.start)
@@ -144,7 +149,8 @@ class Tables:
         _fill(boxes, at, shares, FACTORIALS, row_of, cells)
         full = shares[at[1:] - 1] * boxes.value  # (leaves,) a leaf's mean over the background
         base = boxes.baseline + _over_ages(boxes, full)
-        return cls(boxes, sieve, columns, base, cells, row_of)
+        dividends = None if group is None else Dividends.build(boxes, group, at, shares)
+        return cls(boxes, sieve, columns, base, cells, row_of, dividends)
 
     def read(self, x: Floats) -> Reading:
         """See one project: its row in every leaf's table, and the margins at all ages.
@@ -168,6 +174,17 @@ class Tables:
         phi = np.zeros(self.columns)
         _attribute(row, upto.ravel(), self.sieve, self.cells, phi)
         return phi
+
+    def group_dividends(self, row: Rows) -> Floats:
+        """Return the dividends of all coalitions of groups, (2^G, rows, K); see `groups.py`.
+
+        Args:
+            row: of a `Reading`.
+        """
+        assert self.dividends is not None, "the model must have been built with few groups"
+        sieve = self.sieve
+        patterns = (row - sieve.table) // np.maximum(sieve.depth, 1)
+        return self.dividends.of(patterns, sieve.begin, sieve.end, self.boxes.baseline)
 
     def margins(self, x: Floats) -> Floats:
         """Return the margins of many projects: (n, columns) -> (n, rows, K)."""

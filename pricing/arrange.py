@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from pricing.capital.raroc import Rewarded
 from pricing.credit import Credit
 from pricing.deal import Deal
-from pricing.errors import InputError
+from pricing.errors import Fault, InputError
 from pricing.feedback import FedBack
 from pricing.ifrs9.provision import Provisioned
 from pricing.instrument import Instrument
@@ -15,10 +16,15 @@ from pricing.prudence import Prudent
 from pricing.support.supported import Support, Supported
 
 HIGHEST_SPREAD_BPS = 10_000.0  # of a fixed point, under a policy without a cap
+NONE: Mapping[str, float] = {}
 
 
 def arranged(
-    deal: Deal, support: Support | None, policy: Policy, edges: Sequence[int]
+    deal: Deal,
+    support: Support | None,
+    policy: Policy,
+    edges: Sequence[int],
+    overrides: Mapping[str, float] = NONE,
 ) -> Instrument:
     """Return what a deal is priced by.
 
@@ -27,41 +33,47 @@ def arranged(
         support: schemes and subsidies asked for, None for none.
         policy: whose feedback of the rate on the risk, where it has one, holds for all loans.
         edges: (K + 1,) months between age buckets.
+        overrides: numbers of the policy that a caller asks to change; all of them are a lender's.
 
     Raises:
-        InputError: the terms or the support are not to be had; it names every field.
+        InputError: the terms, the support or the overrides are not to be had; it names every field.
         PolicyError: the policy does not offer the instrument.
     """
-    credit = deal.priced(policy, edges)
-    if not isinstance(credit, Credit):
-        return _alone(credit, deal, support)
-    instrument: Instrument = credit
-    if credit.funded:
-        instrument = _lent(credit, deal, policy)
-    if policy.thin_data is not None:
-        instrument = Prudent(instrument, edges, policy.thin_data.floor_pd)
-    if support is None:
-        return instrument
-    if not credit.funded:
-        return _alone(instrument, deal, support)
-    return Supported.of(instrument, credit, deal.terms, policy, support)
+    rules = policy.overridden(overrides) if overrides else policy
+    priced = deal.priced(rules, edges)
+    if isinstance(priced, Credit) and priced.funded:
+        return _lent(priced, deal, support, rules)
+    _refuse(deal, support, overrides)
+    if isinstance(priced, Credit) and rules.thin_data is not None:
+        return Prudent(priced, priced, rules.thin_data.floor_pd, None)
+    return priced
 
 
-def _lent(credit: Credit, deal: Deal, policy: Policy) -> Instrument:
-    """Return a loan with its provisions, at the risk that its own rate brings about."""
+def _lent(credit: Credit, deal: Deal, support: Support | None, policy: Policy) -> Instrument:
+    """Return a loan at the risk that its own rate brings about, with what it earns and costs."""
     instrument: Instrument = credit
-    if policy.scenarios:
-        instrument = Provisioned(instrument, credit, deal.terms, policy.scenarios)
+    fed = None
     if policy.feedback is not None:
         cap_bps = policy.spread_cap_bps
         highest_bps = HIGHEST_SPREAD_BPS if cap_bps is None else cap_bps
-        instrument = FedBack(instrument, policy.feedback, highest_bps)
-    return instrument
-
-
-def _alone(instrument: Instrument, deal: Deal, support: Support | None) -> Instrument:
-    """Return what nobody lends money for, and so nobody shares losses of or subsidises."""
+        fed = FedBack(credit, policy.feedback, highest_bps, policy.spread_floor_bps)
+        instrument = fed
+    if policy.thin_data is not None:
+        instrument = Prudent(instrument, credit, policy.thin_data.floor_pd, fed)
+    scheme = None
     if support is not None:
-        field = "scheme" if support.scheme is not None else "subsidy"
-        raise InputError.of(f"instrument.{field}", f"left out for {deal.kind}", "given")
-    return instrument
+        supported = Supported.of(instrument, credit, deal.terms, policy, support)
+        instrument, scheme = supported, supported.scheme
+    if policy.scenarios:
+        tier = support.tier if support is not None else None
+        instrument = Provisioned(instrument, credit, deal.terms, policy, scheme, tier)
+    return Rewarded(instrument, policy)
+
+
+def _refuse(deal: Deal, support: Support | None, overrides: Mapping[str, float]) -> None:
+    """Refuse to share losses of, to subsidise, or to price as a lender, what nobody lends."""
+    fields = [f"overrides.{name}" for name in overrides]
+    if support is not None:
+        fields.append(f"instrument.{'scheme' if support.scheme is not None else 'subsidy'}")
+    if fields:
+        raise InputError([Fault(name, f"left out for {deal.kind}", "given") for name in fields])

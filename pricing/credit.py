@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,23 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HORIZONS = (12, 36, 60)  # months at which the probability of default is published
+
+
+class Drawing(NamedTuple):
+    """A way that the drawing of a loan may go."""
+
+    odds: float
+    share: Floats  # (n,) of the amount outstanding in each period
+
+
+def expected(ways: Iterable[Drawing]) -> Floats:
+    """Return (n,) the mean share over the ways.
+
+    >>> expected([Drawing(0.25, np.array([0.5, 0.5])), Drawing(0.75, np.array([0.5, 1.0]))])
+    array([0.5  , 0.875])
+    """
+    mean: Floats = np.sum([way.odds * way.share for way in ways], axis=0)
+    return mean
 
 
 Shares = tuple[tuple[str, float], ...]
@@ -43,7 +60,7 @@ class Credit:
     losses: Shares = EXPECTED_LOSS  # how what the losses cost is shown; the shares add up to 1
     income: str = ""  # the name of the legs' income
     details: Mapping[str, Any] = field(default_factory=dict)
-    drawn: float = 1.0  # share of the terms' amount that is outstanding where the legs' share is 1
+    drawings: tuple[Drawing, ...] = ()  # none: all of the amount is out, as the legs say
     _ages: Ints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,12 +87,17 @@ class Credit:
 
         return crossings(gauges)
 
-    def shares(self, terms: Terms, rate: float) -> Floats:
-        """Return (n,) the share of the amount outstanding in each period, at an annual rate."""
+    def ways(self, terms: Terms, rate: float) -> tuple[Drawing, ...]:
+        """Return the ways that drawing may go, at an annual rate, which matters to annuities."""
+        if self.drawings:
+            return self.drawings
         if self.legs.grace >= 0:
-            return profile(terms, annual_rate=max(rate, 0.0)).share
-        share: Floats = self.drawn * self.legs.grid[: terms.periods, kernels.SHARE]
-        return share
+            return (Drawing(1.0, profile(terms, annual_rate=max(rate, 0.0)).share),)
+        return (Drawing(1.0, self.legs.grid[: terms.periods, kernels.SHARE]),)
+
+    def shares(self, terms: Terms, rate: float) -> Floats:
+        """Return (n,) the share of the amount expected to be outstanding in each period."""
+        return expected(self.ways(terms, rate))
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
@@ -93,10 +115,12 @@ class Credit:
             charged_bps=charged_bps,
             waterfall=(*self._lines(parts), *self._clip(charged_bps - figure_bps)),
             pd=published(paths.default, HORIZONS),
+            annual_pd=parts[kernels.PD_12],
             lgd=parts[kernels.MEAN_LGD],
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
-            details=self.details,
+            margins=rows[0],
+            details={**self.details, **self._severity(parts)},
             clip=self.policy.clip if self.funded else None,
         )
 
@@ -104,6 +128,14 @@ class Credit:
         """Return (rows,) the probability of default within the term, of margins (rows, 3, K)."""
         pds: Floats = incidence(margins, self._ages, self.term_months, self._shift())[:, -1]
         return pds
+
+    def annual_pd(self, margins: Floats) -> float:
+        """Return the borrower's PD within 12 months, milestones ahead and all, of margins (3, K).
+
+        Regulators ask for a year, however short the term; after its end no milestone is ahead.
+        """
+        rows = as_margins(margins[None], self._ages)
+        return float(kernels.breakdown(rows, self.legs)[0, kernels.PD_12])
 
     def curves(self, margins: Floats) -> Curves:
         """Return what becomes of margins (3, K) month by month, milestones ahead and all."""
@@ -115,6 +147,17 @@ class Credit:
         if not self.legs.shift.any():
             return None
         return np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])[: self.term_months]
+
+    def _severity(self, parts: Sequence[float]) -> Mapping[str, float]:
+        """Return what a default costs a unit outstanding, where that is not the LGD itself."""
+        at_risk, numbers = self.legs.grid[: self.legs.periods], self.legs.numbers
+        plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
+        if plain or not parts[kernels.DEFAULTED] > 0:
+            return {}
+        bps_value = 1e-4 * parts[kernels.PAYING_VALUE]
+        lost = parts[kernels.LOSS_BPS] * bps_value + float(numbers[kernels.INCOME])
+        lost /= float(numbers[kernels.GROSS])
+        return {"loss_at_default": lost / parts[kernels.DEFAULTED]}
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""
@@ -142,6 +185,8 @@ def usual(policy: Policy) -> Shares:
 
 def published(default: Floats, horizons: Iterable[int]) -> dict[str, float]:
     """Return the cumulative incidence (n + 1,) at each horizon and in all, by its name.
+
+    A horizon beyond the term stands at the term's end: who has repaid cannot default any more.
 
     >>> published(np.array([0.0, 0.1, 0.15]), (1, 12))
     {'1': 0.1, '12': 0.15, 'lifetime': 0.15}

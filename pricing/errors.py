@@ -3,7 +3,7 @@
 SeedrateError
 ├── InputError       the caller can mend it            -> 422, lists every field at fault
 ├── PolicyError      the answer is "we do not quote"   -> 409
-└── ModelError       the artefact is unfit to serve    -> not ready
+└── ModelError       the artefact is unfit to serve    -> not ready; while a price is made -> 500
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ Ints = NDArray[np.int64]
 
 FIELD = "policy.feedback"
 RANGES = {"log_hazard_per_point": (0.0, 1.0), "reference_spread_bps": (-10_000.0, 100_000.0)}
-LOWEST_BPS = -10_000.0  # no price is lower: a policy's loadings are not, and losses are no gains
 WIDTH_BPS = 0.01  # prices are published in hundredths: closer fixed points are the same price
 TOLERANCE = 1e-13
 
@@ -76,14 +75,19 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
 class FedBack:
     """An instrument whose spread s changes the hazards by which it is priced.
 
-        s = g(m + shift(s)) =: F(s)         m the margins, shift on the row DEFAULT, g the figure
+        s = g(m + shift(max(s, floor))) =: F(s)    m margins, shift on row DEFAULT, g the figure
         ds/dm = (∂g/∂m) / (1 - F'),  F' = log_hazard_per_point/100 Σ_k ∂g/∂m[DEFAULT, k]
 
-    both at the shifted margins; the second is the implicit function theorem. More hazard costs
-    more, and the shift rises with s, so F does not fall; the smallest s, which competition leaves,
-    is climbed to from the image of the lowest spread there is. Where hazards are so high that more
-    of them would cost less (far beyond 20 % a year Basel's charge for the unexpected falls), or
-    where no stable s is below the cap, there is no viable price, and PolicyError says so.
+    both at the shifted margins; the second is the implicit function theorem. The client pays the
+    policy's floor where s is below it, as where a commitment fee or a warrant pays for most of the
+    risk; there F does not move, F' is nil, and s = F(floor) is at once the answer.
+
+    More hazard costs more, and the shift rises with s, so F does not fall; the smallest s, which
+    competition leaves, is climbed to from min(floor, F(floor)): F is F(floor) up to the floor, so
+    that no fixed point is lower, and the start lies at or below its image, whatever g is. Where
+    more hazard would cost less (far beyond 20 % a year Basel's charge for the unexpected falls; a
+    warrant that outweighs the loss is worth more a year to a shorter life), or where no stable s
+    is below the cap, there is no viable price, and PolicyError says so.
 
     Without feedback it is the instrument itself, beyond the cap too.
 
@@ -94,17 +98,33 @@ class FedBack:
     instrument: Instrument
     feedback: Feedback
     cap_bps: float  # highest spread at which a price counts as viable
+    floor_bps: float  # lowest spread that a client pays
 
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the smallest spread in bp that pays for the risk at that spread."""
         if not self.feedback.per_bp:
             return self.instrument.figures(margins)
+        floor_bps = np.full(len(margins), self.floor_bps)
+        at_floor = self.instrument.figures(self._shifted(margins, floor_bps))
+        return self._climbed(margins, np.minimum(floor_bps, at_floor))
+
+    def at_least(self, margins: Floats, spread_bps: float) -> float:
+        """Return the smallest spread from a given one on that pays for the risk that it makes.
+
+        It is the given one where that pays for more, which a lender may ask for.
+        """
+        rows, start = margins[None], np.array([spread_bps])
+        if float(self.instrument.figures(self._shifted(rows, start))[0]) <= spread_bps:
+            return spread_bps
+        return float(self._climbed(rows, start)[0])
+
+    def _climbed(self, margins: Floats, start: Floats) -> Floats:
+        """Return (rows,) the smallest fixed points of F from start (rows,) on."""
 
         def image(spread_bps: Floats, rows: Ints) -> Floats:
             return self.instrument.figures(self._shifted(margins[rows], spread_bps))
 
         limits = Limits(cap=self.cap_bps, width=WIDTH_BPS, tolerance=TOLERANCE, unit=" bp")
-        start = np.full(len(margins), LOWEST_BPS)
         return smallest_of_rows(image, start=start, limits=limits)
 
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
@@ -114,12 +134,13 @@ class FedBack:
         spread_bps = self.figures(margins)
         _, slopes = self.instrument.gradients(self._shifted(margins, spread_bps))
         by_spread = self.feedback.per_bp * slopes[:, DEFAULT].sum(axis=1)  # (rows,) F'
+        by_spread *= spread_bps > self.floor_bps
         return spread_bps, slopes / (1 - by_spread)[:, None, None]
 
     def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
         """Return the instrument's kinks where nothing feeds back, else none: a path finds them.
 
-        The shift bends the line on which the instrument would be asked.
+        The shift bends the line on which the instrument would be asked; the floor is one as well.
         """
         return () if self.feedback.per_bp else self.instrument.kinks(start, move)
 
@@ -137,7 +158,8 @@ class FedBack:
         return self.instrument.price(self._shifted(rows, self.figures(rows))[0])
 
     def _shifted(self, margins: Floats, spread_bps: Floats) -> Floats:
-        """Return margins (rows, 3, K) as they are at spreads (rows,)."""
+        """Return margins (rows, 3, K) as they are at spreads (rows,), but at the floor or above."""
         shifted = np.array(margins, np.float64)
-        shifted[:, DEFAULT] += self.feedback.shift(spread_bps)[:, None]
+        paid_bps = np.maximum(spread_bps, self.floor_bps)
+        shifted[:, DEFAULT] += self.feedback.shift(paid_bps)[:, None]
         return shifted

@@ -83,9 +83,15 @@ def smallest_of_rows(image: Image, *, start: Floats, limits: Limits) -> Floats:
         r < x < F(r)    =>  F(x) >= F(r) > x                 nothing is skipped by a step
         r <= F(r), F(u) <= u, u > r  =>  r* in [r, u]        F maps [r, u] into itself
 
+    A map that is constant below some floor, F(r) = F(max(r, floor)), may start at min(floor,
+    F(floor)): its image is F(floor), which is no lower, and no fixed point is below it.
+
     The first three lines climb to an r near r*; the last encloses r* between r and u = r + width.
     In there, false position finds F(r) = r to the tolerance: r* itself, unless F has two fixed
-    points less than the width apart.
+    points less than the width apart. It ends, in r* or a refusal, whatever F is: each of the
+    climb and the polish has MOST_STEPS at most, and a point is only given where |F(r) - r| is
+    within the tolerance. That it is the smallest needs an F that does not fall; a fall that the
+    climb meets, by an image below its point, is refused.
 
     Args:
         image: all the maps; it is asked for all rows that still move at once.

@@ -32,6 +32,15 @@ class Line:
     part: Part = Part.WITHIN
 
 
+@dataclass(frozen=True)
+class Leg:
+    """What one payer pays, in the unit of what is shared: currency, or basis points."""
+
+    payer: str
+    role: str
+    amount: float
+
+
 @dataclass(frozen=True, eq=False)
 class Price:
     """What a client is quoted, and of what it is made."""
@@ -42,12 +51,15 @@ class Price:
     waterfall: tuple[
         Line, ...
     ]  # the lines within add up to the figure, with those apart to charged
-    pd: Mapping[str, float]  # probability of default by month "12", "36", "60", "lifetime"
-    lgd: float  # mean loss given default, weighted as the expected loss weighs it
+    pd: Mapping[str, float]  # of default by month "12", "36", "60", or by the term's end if sooner
+    annual_pd: float  # of the borrower's default within 12 months, however short the term
+    lgd: float  # the borrower's mean loss given default, over what is outstanding at default
     maturity_years: float  # weighted average life of what is outstanding
     curves: Curves  # month by month, to the end of the term
+    margins: Floats  # (3, K) of the price: with what the rate does to the risk
     details: Mapping[str, Any] = field(default_factory=dict)  # what only this instrument has to say
     clip: Callable[[float], float] | None = None  # floor and cap, where the policy sets them
+    payers: tuple[Leg, ...] = ()  # of the expected loss in bp, where others share it
 
     @property
     def rate(self) -> float:

@@ -29,8 +29,9 @@ DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY, FLAT = range
 SCALE, LOADINGS, YEARS, INCOME, GROSS = range(5)
 
 # columns of a breakdown: expected loss less other income and capital in bp, funding rate, average
-# life in years, PD within 12 months, mean LGD, present value of a figure of 1
-LOSS_BPS, CAPITAL_BPS, FUNDING_RATE, MATURITY, PD_12, MEAN_LGD, PAYING_VALUE = range(7)
+# life in years, PD within 12 months, mean LGD, present value of a figure of 1 and of what is
+# outstanding at default, over which the LGD is the mean
+LOSS_BPS, CAPITAL_BPS, FUNDING_RATE, MATURITY, PD_12, MEAN_LGD, PAYING_VALUE, DEFAULTED = range(8)
 
 PD_FLOOR = 0.0005  # CRE32.4
 PD_CEILING = 1 - 1e-12  # the quantile of 1 is infinite; K is nil there
@@ -378,15 +379,15 @@ def gradients(margins: Floats, legs: Legs) -> tuple[Floats, Floats]:
 
 @njit(cache=True, error_model="numpy")
 def breakdown(margins: Floats, legs: Legs) -> Floats:
-    """Return (rows, 7) what the columns LOSS_BPS to PAYING_VALUE name."""
+    """Return (rows, 8) what the columns LOSS_BPS to DEFAULTED name."""
     work = _room(legs)
-    out = np.empty((len(margins), 7))
+    out = np.empty((len(margins), 8))
     for i in range(len(margins)):
         parts = _solve(margins[i], legs, work)
         defaulted, lost = 0.0, 0.0
         for j in range(len(legs.steps)):
             k = legs.steps[j, PERIOD]
-            exposed = work.share[k] * legs.grid[k, RISK] * legs.grid[k, MIDPOINT]
+            exposed = work.share[k] * legs.grid[k, MIDPOINT]
             weight = exposed * work.alive[j] * work.gone[j] * work.cause[j]
             defaulted += weight
             lost += weight / (1 + math.exp(-margins[i, 2, legs.steps[j, BUCKET]]))
@@ -395,4 +396,5 @@ def breakdown(margins: Floats, legs: Legs) -> Floats:
         out[i, PD_12] = parts.pd
         out[i, MEAN_LGD] = lost / defaulted if defaulted > 0 else 0.0
         out[i, PAYING_VALUE] = parts.paying_value
+        out[i, DEFAULTED] = defaulted
     return out

@@ -57,7 +57,6 @@ class GuaranteeOffer:
     largest_cover: float  # share of the loan
     opex_bps: float  # of the loan outstanding, a year
     margin_bps: float
-    correlation: float  # of the guaranteed firms' assets, for a cap on compensation
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,6 @@ def _guarantee(entry: Entry) -> GuaranteeOffer:
         _number(entry, "largest_cover", 0.0, 1.0),
         _number(entry, "opex_bps", 0.0, MOST_BPS),
         _number(entry, "margin_bps", -MOST_BPS, MOST_BPS),
-        _number(entry, "correlation", 1e-6, 0.999),
     )
 
 

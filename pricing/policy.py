@@ -13,21 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing import feedback, offers, override, prudence
+from pricing import feedback, offers, override, thin_data
 from pricing.capital import irb, standardised
 from pricing.capital.irb import AssetClass
 from pricing.capital.standardised import ExposureClass
 from pricing.errors import Fault, InputError
 from pricing.feedback import Feedback
 from pricing.funding import FundingCurve
-from pricing.ifrs9 import scenarios
+from pricing.ifrs9 import cycle, scenarios, staging
+from pricing.ifrs9.cycle import Cycle
 from pricing.ifrs9.ecl import Scenario
+from pricing.ifrs9.staging import Staging
 from pricing.offers import NOTHING_ELSE, Offers
 from pricing.override import ANYONE, Overrides
-from pricing.prudence import ThinData
 from pricing.support import scheme, subsidy
 from pricing.support.scheme import Scheme
 from pricing.support.subsidy import Programme
+from pricing.thin_data import ThinData
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +81,8 @@ class Policy:
     feedback: Feedback | None = None
     thin_data: ThinData | None = None
     scenarios: tuple[Scenario, ...] = ()  # for which losses are set aside
+    cycle: Cycle | None = None  # where the economy stands, for scenarios that name its states
+    staging: Staging | None = None  # of loans that have been granted
     overrides: Overrides = NOBODY
     exposure_class: ExposureClass | None = None  # standardised capital, in place of the formula
     digest: str = ""
@@ -189,9 +193,11 @@ def _sections(given: Mapping[str, Any]) -> dict[str, tuple[object, list[Fault]]]
         "schemes": scheme.read(given.get("schemes")),
         "subsidies": subsidy.read(given.get("subsidies")),
         "feedback": feedback.read(given.get("feedback")),
-        "thin_data": prudence.read(given.get("thin_data")),
+        "thin_data": thin_data.read(given.get("thin_data")),
         "overrides": override.read(given.get("overrides")),
         "scenarios": scenarios.read(given.get("ifrs9")),
+        "cycle": cycle.read(given.get("cycle")),
+        "staging": staging.read(given.get("staging")),
     }
 
 
@@ -221,6 +227,7 @@ def _faults(given: Mapping[str, object]) -> Iterator[Fault]:
         )
     yield from _faults_of_curve(given.get("funding_curve"))
     yield from _faults_of_capital(given)
+    yield from _faults_of_cycle(given)
     floor, cap = given.get("spread_floor_bps"), given.get("spread_cap_bps")
     if isinstance(floor, int | float) and isinstance(cap, int | float) and cap < floor:
         yield Fault("policy.spread_cap_bps", f"at least spread_floor_bps={floor}", str(cap))
@@ -237,6 +244,16 @@ def _faults_of_capital(given: Mapping[str, object]) -> Iterator[Fault]:
         ):
             expected = f"at least capital_return (1 - tax_rate)={idle * (1 - tax):g}"
             yield Fault("policy.hurdle_rate", expected, str(hurdle))
+
+
+def _faults_of_cycle(given: Mapping[str, object]) -> Iterator[Fault]:
+    """Yield states of the economy without a cycle that they are states of, and the other way."""
+    courses = given.get("ifrs9")
+    named = isinstance(courses, list) and any(isinstance(x, dict) and "z" in x for x in courses)
+    if named and "cycle" not in given:
+        yield Fault("policy.cycle", "given, as scenarios of [[ifrs9]] name a z", "missing")
+    if "cycle" in given and not courses:
+        yield Fault("policy.cycle", "left out, as there is no [[ifrs9]] to use it", "given")
 
 
 def _faults_of_curve(curve: object) -> Iterator[Fault]:

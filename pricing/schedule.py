@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -12,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pricing import kernels
+from pricing.entry import MOST_MONEY
 from pricing.errors import Fault, InputError
 
 Floats = NDArray[np.float64]
@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 REPAYMENTS = ("bullet", "linear", "annuity")
 PAYMENT_MONTHS = (1, 3, 6, 12)
 LONGEST_TERM = 600  # months
+AMOUNTS = (0.01, MOST_MONEY)  # in currency; beyond them products of money over- or underflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Terms:
 
 def _faults_of_fields(terms: Terms) -> Iterator[Fault]:
     """Yield what is wrong with a field alone."""
-    if not (_is(Real, terms.amount) and 0 < terms.amount < math.inf):
-        yield Fault("terms.amount", "a number above 0", repr(terms.amount))
+    least, most = AMOUNTS
+    if not (_is(Real, terms.amount) and least <= terms.amount <= most):
+        yield Fault("terms.amount", f"a number from {least:g} to {most:g}", repr(terms.amount))
     if not (_is(Integral, terms.term_months) and 1 <= terms.term_months <= LONGEST_TERM):
         expected = f"a whole number of months, 1 to {LONGEST_TERM}"
         yield Fault("terms.term_months", expected, repr(terms.term_months))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from pricing.entry import Entry
 from pricing.errors import Fault, InputError
-from pricing.ifrs9.cycle import YEAR, shift
-from pricing.survival import curves
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+FIELD = "policy.thin_data"
+MOST_FLOOR_PD = 0.2  # far above it Basel's charge falls with the risk, and nobody would lend
 
 
 def upper_bound(*, firms: int, defaults: int, confidence: float) -> float:
@@ -57,21 +56,47 @@ def upper_bound(*, firms: int, defaults: int, confidence: float) -> float:
     )
 
 
-def loading(margins: Floats, edges: Sequence[int] | Ints, *, floor_pd: float) -> float:
-    """Return the shift of the log hazard of default that lifts the 12-month PD to a floor.
+@dataclass(frozen=True)
+class ThinData:
+    """How many firms a lender has seen for a year, and how many of them failed."""
 
-    It is nil where the PD is at the floor or above: the loading only ever adds prudence.
+    firms: int
+    defaults: int
+    confidence: float
 
-    Args:
-        margins: (3, K).
-        edges: (K + 1,) months.
-        floor_pd: least PD within 12 months, in [0, 1), as `upper_bound` returns it.
+    @property
+    def floor_pd(self) -> float:
+        """Return the least PD within 12 months, see `upper_bound`."""
+        return upper_bound(firms=self.firms, defaults=self.defaults, confidence=self.confidence)
+
+
+def read(given: object) -> tuple[ThinData | None, list[Fault]]:
+    """Return the section `[thin_data]` of a policy's TOML, None where there is none.
+
+    >>> read({"firms": 500, "defaults": 0, "confidence": 0.75})[0].floor_pd.__round__(8)
+    0.00276875
     """
-    if not 0 <= floor_pd < 1:
-        raise InputError.of("floor_pd", "in [0, 1)", floor_pd)
-    if curves(margins, edges, YEAR).default[-1] >= floor_pd:
-        return 0.0
-    return max(0.0, shift(margins, edges, target_pd=floor_pd))
+    if given is None:
+        return None, []
+    if not isinstance(given, Mapping):
+        return None, [Fault(FIELD, "a table of firms, defaults, confidence", repr(given))]
+    faults: list[Fault] = []
+    entry = Entry(given, FIELD, faults)
+    firms, defaults = entry.number("firms", 1, 1e9), entry.number("defaults", 0, 1e9)
+    confidence = entry.number("confidence", 0.01, 0.9999)
+    for name, number in (("firms", firms), ("defaults", defaults)):
+        if number is not None and not number.is_integer():
+            entry.fault(name, "a whole number", number)
+    if firms is not None and defaults is not None and defaults >= firms:
+        entry.fault("defaults", f"below firms={firms:g}", f"{defaults:g}")
+    entry.close()
+    if faults or firms is None or defaults is None or confidence is None:
+        return None, faults
+    thin = ThinData(int(firms), int(defaults), confidence)
+    if thin.floor_pd > MOST_FLOOR_PD:
+        expected = f"enough, for their defaults, to tell a PD of at most {MOST_FLOOR_PD:g} a year"
+        entry.fault("firms", expected, f"{firms:g}, which tell {thin.floor_pd:.4g}")
+    return (None if faults else thin), faults
 
 
 def _whole(given: object) -> bool:

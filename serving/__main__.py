@@ -12,8 +12,12 @@ import orjson
 import typer
 from rich.console import Console
 
+from features import holdings
+from models.hazard import HazardModel
 from models.pricer import Pricer
-from pricing.errors import SeedrateError
+from pricing import policy
+from pricing.errors import InputError, ModelError, SeedrateError
+from pricing.ifrs9 import portfolio
 from serving import app as parts
 from serving.champion import ROOT, champion
 from serving.client import Client
@@ -24,7 +28,8 @@ from serving.ledger.commands import ledger_cli
 from serving.ledger.counter import LOCAL
 from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
-from serving.problem import NOT_READY, RefusedError, refused
+from serving.problem import NOT_READY, RefusedError, answer, new_error_id
+from serving.provisions import render_provisions, write
 from serving.settings import Settings
 from serving.strict_json import parse
 from serving.terminal import render, render_problem
@@ -102,11 +107,33 @@ def ask(
 @cli.command()
 def openapi() -> None:
     """Print the interface of the model that serves, as OpenAPI 3.1."""
-    model = champion(Settings.read(os.environ))
+    model = _champion(Settings.read(os.environ))
     contract = Contract.of(model.column_set)
     examples = parts.askable(contract, parts.EXAMPLES)
     document = openapi_document(model.column_set, contract, examples)
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+@cli.command()
+def provisions(
+    book: Annotated[Path, typer.Argument(help="Loans that have been granted, Parquet or CSV.")],
+    rules: Annotated[
+        Path | None, typer.Option("--policy", help="Policy; if not given, SEEDRATE_POLICY.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where each loan's losses go, by name.")] = None,
+) -> None:
+    """Stage the loans of a book and say what IFRS 9 asks to set aside; no model is needed.
+
+    Try: python -m serving provisions examples/book.csv --policy pricing/policies/cny.toml
+    """
+    path = rules or Settings.read(os.environ).policy
+    if path is None:
+        raise InputError.of("policy", "given, as --policy or SEEDRATE_POLICY", "none")
+    read, loans = policy.parse(policy.text(path, currency="any currency")), holdings.read(book)
+    losses = portfolio.provisions(loans, read)
+    if out is not None:
+        write(out, loans, losses)
+    Console(highlight=False).print(render_provisions(loans, losses, read.currency))
 
 
 def launched(settings: Settings) -> dict[str, str]:
@@ -119,22 +146,31 @@ def launched(settings: Settings) -> dict[str, str]:
 
 
 async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
-    model = champion(settings)
+    model = _champion(settings)
     rules = parts.rules(settings, model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
-        return _desk(contract, pricer, NoLedger()).what_if(body).body
+        return _desk(settings, contract, pricer, NoLedger()).what_if(body).body
     ledger = parts.ledger(settings)
     try:
         ledger.wait_open(5)
         key = parts.fresh_id(parts.clock())
-        return (await _desk(contract, pricer, ledger).quote(body, LOCAL, key)).body
+        return (await _desk(settings, contract, pricer, ledger).quote(body, LOCAL, key)).body
     finally:
         ledger.close()
 
 
-def _desk(contract: Contract, pricer: Pricer, ledger: Ledger | NoLedger) -> Desk:
-    return parts.desk(contract, pricer, ledger, Gauges())
+def _champion(settings: Settings) -> HazardModel:
+    try:
+        return champion(settings)
+    except ModelError as error:
+        raise RefusedError(NOT_READY, str(error)) from None
+
+
+def _desk(
+    settings: Settings, contract: Contract, pricer: Pricer, ledger: Ledger | NoLedger
+) -> Desk:
+    return parts.desk(contract, pricer, ledger, Gauges(), audit_share=settings.audit_share)
 
 
 def _with_language(body: Any, language: str) -> Any:
@@ -155,10 +191,8 @@ def main() -> None:
     """Run a command; a refusal is printed as one, and ends with status 1."""
     try:
         cli()
-    except RefusedError as refusal:
-        _fail(refusal)
-    except SeedrateError as error:
-        _fail(refused(error))
+    except (RefusedError, SeedrateError) as error:
+        _fail(answer(error, new_error_id, "the command line"))
 
 
 def _fail(refusal: RefusedError) -> None:

@@ -37,10 +37,12 @@ from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
-from serving.quote_id import uuid7
+from serving.problem import new_error_id
+from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
 
 EXAMPLES = ROOT / "examples"
+AnyLedger = Ledger | NoLedger
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Server:
 
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
-        self.office.bundle = bundle(model, rules, self.ledger, self.gauges)
+        self.office.bundle = bundle(
+            model, rules, self.ledger, self.gauges, audit_share=self.settings.audit_share
+        )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
 
@@ -86,7 +90,7 @@ class Server:
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
-            new_error_id=lambda: secrets.token_hex(8),
+            new_error_id=new_error_id,
         )
 
     async def quote(self, body: Any) -> Reply:
@@ -133,13 +137,20 @@ def fresh_id(now: datetime) -> str:
     return uuid7(now, secrets.token_bytes)
 
 
-def bundle(model: HazardModel, rules: Policy, kept: Ledger | NoLedger, gauges: Gauges) -> Bundle:
+def bundle(
+    model: HazardModel,
+    rules: Policy,
+    kept: Ledger | NoLedger,
+    gauges: Gauges,
+    *,
+    audit_share: float,
+) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
         model=model_document(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -148,7 +159,14 @@ def bundle(model: HazardModel, rules: Policy, kept: Ledger | NoLedger, gauges: G
     )
 
 
-def desk(contract: Contract, pricer: Pricer, kept: Ledger | NoLedger, gauges: Gauges) -> Desk:
+def desk(
+    contract: Contract,
+    pricer: Pricer,
+    kept: Ledger | NoLedger,
+    gauges: Gauges,
+    *,
+    audit_share: float,
+) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
         contract=contract,
@@ -158,7 +176,10 @@ def desk(contract: Contract, pricer: Pricer, kept: Ledger | NoLedger, gauges: Ga
         new_id=fresh_id,
         new_salt=lambda: secrets.token_bytes(SALT_BYTES),
         code=code_digest(ROOT),
+        new_error_id=new_error_id,
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
         stage=gauges.stage,
+        audited=gauges.audit,
     )
 
 
@@ -179,4 +200,4 @@ def _warm(pricer: Pricer) -> None:
     """Price a project of which nothing is known, so that everything is compiled."""
     for repayment in REPAYMENTS:
         terms = Terms(amount=1e6, term_months=12, repayment=repayment)
-        pricer.quote_checked({}, TermLoan(terms)).document("en")
+        pricer.quote_checked({}, TermLoan(terms), audit=True).document("en")

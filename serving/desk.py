@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,19 +13,31 @@ from typing import Any, Protocol
 
 import orjson
 
+from models.audit import Audit
 from models.reasons import Language
 from pricing.deal import Deal
-from pricing.errors import InputError, SeedrateError
+from pricing.errors import InputError
 from pricing.support.supported import Support
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.ledger.entry import Entry, Kept, of_quote, written
-from serving.problem import RefusedError, refused
+from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
+Audited = Callable[[str, Audit], None]  # by method
+
+log = logging.getLogger("seedrate.desk")
 
 
 class Quote(Protocol):
     """A price and its explanation."""
+
+    @property
+    def method(self) -> str:
+        """Return which method made the numbers of the explanation."""
+
+    @property
+    def audit(self) -> Audit | None:
+        """Return what an audit of the explanation found, None where there was none."""
 
     def document(self, language: Language) -> dict[str, Any]:
         """Return the body of a reply, ready for JSON."""
@@ -39,6 +52,8 @@ class Pricer(Protocol):
         deal: Deal,
         support: Support | None,
         overrides: Mapping[str, float],
+        *,
+        audit: bool,
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
@@ -87,7 +102,10 @@ class Desk:
     new_id: Callable[[datetime], str]
     new_salt: Callable[[], bytes]
     code: str  # the digest of the program
+    new_error_id: Callable[[], str]
+    drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
+    audited: Audited
 
     async def quote(self, body: Any, tenant: str, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -140,18 +158,38 @@ class Desk:
         began = perf_counter()
         asked = self.contract.read(body)
         checked = perf_counter()
+        own = (quote_id or self.new_id(now)) if recorded else None
+        audit = own is not None and self.drawn(own)
         try:
-            support = asked.support(now.date())
-            quote = self.pricer.quote_checked(asked.project, asked.deal, support, asked.overrides)
+            quote = self.pricer.quote_checked(
+                asked.project,
+                asked.deal,
+                asked.support(now.date()),
+                asked.overrides,
+                audit=audit,
+            )
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
-        own = (quote_id or self.new_id(now)) if recorded else None
         reply = _written(asked, quote, own, now)
+        if quote.audit is not None:
+            self._tell(own, quote.method, quote.audit)
         self.stage("check", checked - began)
         self.stage("price", priced - checked)
         self.stage("write", perf_counter() - priced)
         return reply
+
+    def _tell(self, quote_id: str | None, method: str, audit: Audit) -> None:
+        self.audited(method, audit)
+        if audit.alarm:
+            log.warning(
+                "quote %s: its path is off the exact values of its groups by %.2f bp in the mean, "
+                "allowed are %.2f; published is %s",
+                quote_id or "not recorded",
+                audit.difference_bps,
+                audit.limit_bps,
+                method,
+            )
 
     async def _record(self, body: Any, tenant: str, key: str, priced: Priced) -> Reply:
         """Record a quote; if its key was taken meanwhile, answer what is under it."""
@@ -179,10 +217,8 @@ class Desk:
             if kept is not None:
                 return _at_once(_again(kept, item))
             priced = self.price(item, self.now())
-        except RefusedError as refusal:
-            return _at_once(refusal)
-        except SeedrateError as error:
-            return _at_once(refused(error))
+        except Exception as error:  # whatever it is, the others of the batch get their answer
+            return _at_once(answer(error, self.new_error_id, "a batch"))
         return self._try_record(item, tenant, key, priced)
 
     async def _try_record(

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import CoreSchema, core_schema
 
 from features.column import Column, ColumnSet, Kind
-from pricing.schedule import LONGEST_TERM, PAYMENT_MONTHS, REPAYMENTS
+from pricing.schedule import AMOUNTS, LONGEST_TERM, PAYMENT_MONTHS, REPAYMENTS
 
 LONGEST_TEXT = 200
 
@@ -31,16 +31,17 @@ class Field:
         value = given.get(self.name)
         if value is None:
             return self.json.get("default")
+        if self.within:
+            many = isinstance(value, list)
+            return [self._told(one) for one in value] if many else self._told(value)
         return int(value) if self.integral else value
+
+    def _told(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {field.name: field.told(given) for field in self.within}
 
 
 def number(
-    name: str,
-    expected: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
+    name: str, expected: str, *, low: float | None = None, high: float | None = None
 ) -> Field:
     """Return a field that takes a finite number; true and false are none.
 
@@ -49,10 +50,9 @@ def number(
         expected: the allowed values in words.
         low: least value, in the field's own unit.
         high: greatest value.
-        above: a value that must be exceeded.
     """
-    check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, gt=above)
-    bounds = {"minimum": low, "maximum": high, "exclusiveMinimum": above}
+    check = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high)
+    bounds = {"minimum": low, "maximum": high}
     given = {key: _tidy(bound) for key, bound in bounds.items() if bound is not None}
     return Field(name, expected, check, {"type": "number", **given})
 
@@ -144,11 +144,12 @@ def of_loan(column_set: ColumnSet) -> tuple[Field, ...]:
     repayment = by_terms.get("repayment")
     longest = min(LONGEST_TERM, column_set.age_edges_months[-1])
     fewest, most = _bounds(by_terms.get("term_months"), 1, longest)
+    least, largest = AMOUNTS
     _, most_grace = _bounds(by_terms.get("grace_months"), 0, longest)
     return (
         number("amount", amount.expected, low=amount.low, high=amount.high)
         if amount
-        else number("amount", "a finite number above 0", above=0),
+        else number("amount", f"a number from {least:g} to {largest:g}", low=least, high=largest),
         whole(
             "term_months",
             f"a whole number of months, {fewest} to {most}",

@@ -19,11 +19,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pricing.errors import SeedrateError
 from serving.doors import KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
-    INTERNAL_ERROR,
     MALFORMED_REQUEST,
     MEDIA_TYPE,
     METHOD_NOT_ALLOWED,
@@ -35,7 +33,7 @@ from serving.problem import (
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     RefusedError,
-    refused,
+    answer,
 )
 from serving.strict_json import parse
 
@@ -130,13 +128,7 @@ class Gate:
         if isinstance(error, TimeoutError):
             problem = TIMED_OUT if reply.asked else REQUEST_TIMEOUT
             return RefusedError(problem, f"it must take at most {self.timeout_seconds:g} s")
-        if isinstance(error, RefusedError):
-            return error
-        if isinstance(error, SeedrateError):
-            return refused(error)
-        error_id = self.new_error_id()
-        log.error("error %s at %s", error_id, scope["path"], exc_info=error)
-        return RefusedError(INTERNAL_ERROR, f"this was logged as error {error_id}")
+        return answer(error, self.new_error_id, scope["path"])
 
 
 @dataclass

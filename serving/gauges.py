@@ -22,24 +22,28 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from models.audit import Audit
+
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-BOUNDS = (*(str(bound) for bound in SECONDS), "+Inf")
+BPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class _Times:
-    """How many times fell below each bound, and their sum."""
+class _Seen:
+    """How many amounts fell below each bound, and their sum."""
 
-    def __init__(self) -> None:
-        self.counts = [0] * len(BOUNDS)
-        self.seconds = 0.0
+    def __init__(self, bounds: tuple[float, ...] = SECONDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(SECONDS, seconds)] += 1
-        self.seconds += seconds
+    def add(self, amount: float) -> None:
+        self.counts[bisect_left(self.bounds, amount)] += 1
+        self.sum += amount
 
     def below(self) -> list[tuple[str, float]]:
-        return list(zip(BOUNDS, map(float, accumulate(self.counts)), strict=True))
+        names = (*map(str, self.bounds), "+Inf")
+        return list(zip(names, map(float, accumulate(self.counts)), strict=True))
 
 
 class Gauges(Collector):
@@ -50,8 +54,10 @@ class Gauges(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._answers: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._routes: dict[str, _Times] = defaultdict(_Times)
-        self._stages: dict[str, _Times] = defaultdict(_Times)
+        self._routes: dict[str, _Seen] = defaultdict(_Seen)
+        self._stages: dict[str, _Seen] = defaultdict(_Seen)
+        self._audits: dict[str, _Seen] = defaultdict(lambda: _Seen(BPS))
+        self._alarms: dict[str, int] = defaultdict(int)
         self._waiting: Callable[[], float] = lambda: 0
         self._ready: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
@@ -64,6 +70,11 @@ class Gauges(Collector):
     def stage(self, stage: str, seconds: float) -> None:
         """Count one stage of one quote."""
         self._stages[stage].add(seconds)
+
+    def audit(self, method: str, audit: Audit) -> None:
+        """Count one audit of an explanation, by the method that made its numbers."""
+        self._audits[method].add(audit.difference_bps)
+        self._alarms[method] += audit.alarm
 
     def model(self, *, name: str, version: str, digest: str) -> None:
         """Say which model serves."""
@@ -91,14 +102,24 @@ class Gauges(Collector):
         yield _histogram("seedrate_request_seconds", about, "route", self._routes)
         about = "Seconds a quote spends in a stage: check, price, write, record"
         yield _histogram("seedrate_stage_seconds", about, "stage", self._stages)
+        about = "How far the path is off the exact values of groups, in bp, the mean of a quote"
+        yield _histogram("seedrate_audit_difference_bps", about, "method", self._audits)
+        alarms = CounterMetricFamily(
+            "seedrate_audit_alarms",
+            "Audits whose difference is above its limit",
+            labels=("method",),
+        )
+        for method, count in tuple(self._alarms.items()):
+            alarms.add_metric((method,), count)
+        yield alarms
         about = "Quotes that wait to be recorded"
         yield GaugeMetricFamily("seedrate_ledger_waiting", about, self._waiting())
         yield GaugeMetricFamily("seedrate_ready", "1 if quotes can be made", self._ready())
         yield InfoMetricFamily("seedrate_model", "The model that serves", self._model)
 
 
-def _histogram(name: str, about: str, label: str, times: dict[str, _Times]) -> Metric:
+def _histogram(name: str, about: str, label: str, by_label: dict[str, _Seen]) -> Metric:
     family = HistogramMetricFamily(name, about, labels=(label,))
-    for value, seen in tuple(times.items()):
-        family.add_metric((value,), seen.below(), seen.seconds)
+    for value, seen in tuple(by_label.items()):
+        family.add_metric((value,), seen.below(), seen.sum)
     return family

@@ -146,7 +146,7 @@ _MA = (
 _GUARANTEE = (
     _part("covered_share", "of the loan's loss"),
     optional(
-        number("loan_rate", "the loan's annual rate, 0 to 1; an annuity needs it", low=0, high=1)
+        number("loan_rate", "the loan's annual rate, 0 to 1; for an annuity alone", low=0, high=1)
     ),
 )
 _INSURANCE = (
@@ -190,7 +190,9 @@ def _equity(term: Field) -> tuple[Field, ...]:
         whole("horizon_months", f"whole months to the exit, 1 to {most}", low=1, high=most),
         number("exit_value", "from 1: the firm's value at the exit", low=1, high=MOST_MONEY),
         number("discount_rate", annual, low=0, high=10),
-        optional(rows("stages", "a list of at most 20 stages, by month", stage, fewest=0, most=20)),
+        optional(
+            rows("stages", "a list of at most 20 stages, by month", stage, fewest=0, most=20), []
+        ),
         optional(_part("retention", "of the stake left at the exit"), 1.0),
         optional(_share("concession_share", "of the gain that is ceded"), 0.0),
         optional(number("concession_hurdle", annual, low=0, high=10), 0.0),

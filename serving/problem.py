@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from pricing.errors import Fault, InputError, PolicyError, SeedrateError
+from pricing.errors import Fault, InputError, PolicyError
+
+log = logging.getLogger("seedrate.problem")
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -115,19 +119,35 @@ class RefusedError(Exception):
         return orjson.dumps(self.document())
 
 
-def refused(error: SeedrateError) -> RefusedError:
-    """Return the answer to an error raised on purpose.
+def answer(error: Exception, new_error_id: Callable[[], str], where: str) -> RefusedError:
+    """Return the answer to any error: its own if it was raised for the caller to read.
 
-    >>> refused(InputError.of("instrument.amount", "above 0", -1)).detail
+    Everything else is a fault of ours, a model that gives no number too: it is logged under an id,
+    and the caller sees that id and nothing else.
+
+    Args:
+        error: what was raised while a request was answered.
+        new_error_id: gives the id.
+        where: it happened, for the log.
+
+    >>> answer(InputError.of("instrument.amount", "above 0", -1), str, "/").detail
     'instrument.amount must be above 0, however: -1'
     """
     match error:
+        case RefusedError():
+            return error
         case InputError():
             return RefusedError(INVALID_INPUT, _summary(error), faults=error.faults)
         case PolicyError():
             return RefusedError(NOT_QUOTED, str(error))
-        case _:
-            return RefusedError(NOT_READY, str(error), headers={"Retry-After": "5"})
+    error_id = new_error_id()
+    log.error("error %s at %s", error_id, where, exc_info=error)
+    return RefusedError(INTERNAL_ERROR, f"this was logged as error {error_id}")
+
+
+def new_error_id() -> str:
+    """Return an id that nobody has seen before."""
+    return secrets.token_hex(8)
 
 
 def _summary(error: InputError) -> str:

@@ -1,7 +1,8 @@
-"""Ids that sort by time and never meet: UUID version 7."""
+"""Ids that sort by time and never meet: UUID version 7; and which of them are drawn."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -27,3 +28,15 @@ def uuid7(now: datetime, random_bytes: Callable[[int], bytes]) -> str:
         f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-{head:04x}-"
         f"{tail >> 48:04x}-{tail & 0xFFFFFFFFFFFF:012x}"
     )
+
+
+def drawn(quote_id: str, *, share: float) -> bool:
+    """Return whether an id is among a share of all, which anybody can check again.
+
+    The first 8 bytes of the id's SHA-256, as a fraction of 2^64, lie below the share.
+
+    >>> drawn("017f22e2-79b0-7000-8000-000000000000", share=1.0)
+    True
+    """
+    digest = hashlib.sha256(quote_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64

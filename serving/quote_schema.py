@@ -20,6 +20,10 @@ def _decimal(says: str) -> Json:
     return {"$ref": "#/components/schemas/Decimal", "description": says}
 
 
+def _number(says: str) -> Json:
+    return {"type": "number", "description": says}
+
+
 def _rows(says: str, properties: Json) -> Json:
     return {
         "type": "array",
@@ -46,6 +50,13 @@ _VERSIONED = {
 }
 _EXPLANATION = {
     "of": {"type": "string", "description": "The figure explained"},
+    "method": {
+        "enum": ["path", "exact_groups"],
+        "description": (
+            "path: Aumann-Shapley; exact_groups: the exact Shapley values of the groups, split "
+            "among their columns as the path says"
+        ),
+    },
     "base_bps": _decimal("The figure of the reference: what the background's mean costs"),
     "items": _rows(
         "What each column adds, largest first",
@@ -65,10 +76,17 @@ _EXPLANATION = {
         {"code": TEXT, "column": TEXT, "bps": _BPS, "text": TEXT},
     ),
 }
+_AUDIT = {
+    "groups": _rows("The exact Shapley values of the figure", {"group": TEXT, "bps": _BPS}),
+    "macro_bps": _decimal("Likewise of the economy of late"),
+    "mean_difference_bps": _decimal("How far the path is off, the mean of the groups"),
+    "limit_bps": _decimal("The larger of 5 bp and 3 % of the groups' sizes together"),
+    "alarm": {"type": "boolean", "description": "Whether the difference is above the limit"},
+}
 _HORIZONS = {
-    "12": _decimal("Within 12 months"),
-    "36": _decimal("Within 36 months"),
-    "60": _decimal("Within 60 months"),
+    "12": _decimal("Within 12 months, or within a shorter term"),
+    "36": _decimal("Within 36 months, or within a shorter term"),
+    "60": _decimal("Within 60 months, or within a shorter term"),
     "lifetime": _decimal("Within the term"),
 }
 FIGURES: Json = {
@@ -113,8 +131,12 @@ QUOTE: Json = _object(
         "rate": _decimal("All of the waterfall, annual and as a fraction; absent for a stake"),
         **FIGURES,
         "waterfall": _rows("The parts of the rate", {"name": TEXT, "bps": _BPS}),
-        "pd": _object(_HORIZONS, "Probability of default, capped at the term"),
-        "lgd": _decimal("Loss given default, weighted by expected loss"),
+        "pd": _object(
+            _HORIZONS,
+            "Probability that the loan defaults: a month beyond the term stands at its end. The "
+            "borrower's year, which capital, a pool's cap and thin data ask for, may be more",
+        ),
+        "lgd": _decimal("The borrower's loss given default, before any pledge, cover or share"),
         "survival": _rows(
             "Probability that the loan still runs",
             {"month": {"type": "integer"}, "alive": _decimal("In [0, 1]")},
@@ -123,8 +145,35 @@ QUOTE: Json = _object(
         "details": {
             "type": "object",
             "description": "What only this instrument, its support or its provisions have to say",
+            "properties": {
+                "raroc": _number("Return on capital after tax, at the rate charged"),
+                "loss_at_default": _number("Cost of a default by unit outstanding, where not lgd"),
+                "ecl": {
+                    "type": "object",
+                    "description": "Expected credit losses in currency (IFRS 9); net of a scheme "
+                    "that is integral to the loan, and what is booked",
+                    "required": ["stage", "eir", "twelve_month", "lifetime", "booked"],
+                    "additionalProperties": {"type": "number"},
+                },
+                "support": {
+                    "type": "object",
+                    "properties": {
+                        "expected_loss_payers": _rows(
+                            "They add up to the line expected_loss; all but the bank to "
+                            "what scheme_loss takes over",
+                            {"payer": TEXT, "role": TEXT, "bps": _BPS},
+                        ),
+                    },
+                },
+            },
         },
-        "explanation": _object(_EXPLANATION),
+        "explanation": {
+            **_object(_EXPLANATION),
+            "properties": {
+                **_EXPLANATION,
+                "audit": _object(_AUDIT, "Only where the explanation was audited"),
+            },
+        },
         "missing_sources": _rows(
             "Sources of which nothing is known, and what that costs; part of the items",
             {"source": TEXT, "columns": {"type": "array", "items": TEXT}, "bps": _BPS},

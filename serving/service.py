@@ -15,10 +15,9 @@ import bentoml
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from pricing.errors import SeedrateError
 from serving.doors import JSON
 from serving.gate import Gate
-from serving.problem import MEDIA_TYPE, RefusedError, refused
+from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,10 +73,8 @@ class Seedrate:
         """
         try:
             reply = await self.server.quote(request)
-        except RefusedError as refusal:
-            return _problem(refusal)
-        except SeedrateError as error:
-            return _problem(refused(error))
+        except Exception as error:
+            return _problem(answer(error, new_error_id, "/quote"))
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment

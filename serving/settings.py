@@ -56,6 +56,12 @@ SETTINGS = (
         "Longest time at start that fetching the champion may take, in (0, 600].",
     ),
     Setting(
+        "SEEDRATE_AUDIT_SHARE",
+        "0.02",
+        "Share of the quotes whose explanation is held against exact values, in [0, 1]; the "
+        "quote's id decides which.",
+    ),
+    Setting(
         "SEEDRATE_LEDGER_QUEUE",
         "4096",
         "Quotes that may wait to be recorded, 1 to 100000; above it a quote is refused with 503.",
@@ -93,6 +99,7 @@ class Settings:
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
     pull_seconds: float
+    audit_share: float
     ledger_queue: int
     database: str | None = field(repr=False)  # of the ledger, with its password; None: SQLite
     ledger_key: Path
@@ -125,6 +132,7 @@ class Settings:
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
+            audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
             database=reader.database("SEEDRATE_LEDGER"),
             ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),
@@ -179,6 +187,15 @@ class _Reader:
             value = float("nan")
         if not 0 < value <= most:
             self.faults.append(Fault(key, f"a number in (0, {most:g}]", repr(self.text[key])))
+        return value
+
+    def share(self, key: str) -> float:
+        try:
+            value = float(self.text[key])
+        except ValueError:
+            value = float("nan")
+        if not 0 <= value <= 1:
+            self.faults.append(Fault(key, "a number in [0, 1]", repr(self.text[key])))
         return value
 
     def count(self, key: str, *, most: int) -> int:

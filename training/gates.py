@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from models import artifact, golden
-from models.explain import RESIDUE_BPS, attribute
+from models.audit import RESIDUE_BPS
+from models.explain import attribute
 from models.hazard import HazardModel
 from models.leaves import Floats
 from models.pricer import Pricer

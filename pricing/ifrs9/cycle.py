@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
+from pricing.entry import Entry
 from pricing.errors import Fault, InputError
 from pricing.survival import DEFAULT, curves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+FIELD = "policy.cycle"
+MOST_Z = 5.0  # standard deviations
 YEAR = 12  # months
 LARGEST_SHIFT = 600.0  # beyond it a hazard overflows, or is nil
 
@@ -92,27 +96,78 @@ def shift(
     if not 0 < target_pd < 1:
         raise InputError.of("target_pd", "in (0, 1)", target_pd)
 
+    def pd(at: Floats) -> float:
+        return float(curves(at, edges, months).default[-1])
+
+    return reaching(pd, margins, target_pd)
+
+
+def reaching(pd: Callable[[Floats], float], margins: Floats, target_pd: float) -> float:
+    """Return the shift of the log hazard of default at which a PD is the target; see `shift`.
+
+    Args:
+        pd: of margins (3, K), rising with their hazard from nil to one.
+        margins: (3, K).
+        target_pd: in (0, 1).
+    """
+
     def gap(by: float) -> float:
-        return float(curves(moved(margins, by), edges, months).default[-1]) - target_pd
+        return pd(moved(margins, by)) - target_pd
 
     low, high = _bracket(gap)
     if not gap(low) <= 0 <= gap(high):
-        expected = f"a probability within {months} months that a shift of the hazard can reach"
+        expected = "a probability that a shift of the hazard can reach"
         raise InputError.of("target_pd", expected, target_pd)
     return float(brentq(gap, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
 
 
-def to_point_in_time(
-    margins: Floats, edges: Sequence[int] | Ints, *, z: float, correlation: float
-) -> Floats:
-    """Return margins (3, K) moved so that their 12-month PD is that of a year in state Z.
+@dataclass(frozen=True)
+class Cycle:
+    """Where the economy stands: a policy's `[cycle]`, by which scenarios may name its states."""
 
-    The whole curve moves by one shift of the log hazard: what is known of later years is no more
-    than what is known of the first. z is in standard deviations; good years are positive.
+    correlation: float  # ρ, of the firms' assets with each other
+    z: float  # the state that the model's hazards speak of, 0 for a plain year
+
+    def through(self, margins: Floats, edges: Sequence[int] | Ints) -> float:
+        """Return the PD of a year through the cycle, of margins (3, K) in today's state."""
+        pd = float(curves(margins, edges, _horizon(edges)).default[-1])
+        return through_the_cycle(pd=pd, z=self.z, correlation=self.correlation)
+
+    def at(self, margins: Floats, edges: Sequence[int] | Ints, *, z: float) -> Floats:
+        """Return margins (3, K) moved so that their PD of a year is that of a year in state z.
+
+        PD today -> through the cycle -> PD in state z, in standard deviations; good years are
+        positive. The whole curve moves by one shift of the log hazard: what is known of later years
+        is no more than what is known of the first. Who can never default, never will.
+        """
+        pd = self.through(margins, edges)
+        target = point_in_time(pd=pd, z=z, correlation=self.correlation)
+        if not 0 < target < 1:
+            return margins
+        return moved(margins, shift(margins, edges, target_pd=target, months=_horizon(edges)))
+
+
+def read(given: object) -> tuple[Cycle | None, list[Fault]]:
+    """Return the section `[cycle]` of a policy's TOML, None where there is none, and its faults.
+
+    >>> read({"correlation": 0.12, "z": -0.5})[0]
+    Cycle(correlation=0.12, z=-0.5)
     """
-    pd = float(curves(margins, edges, YEAR).default[-1])
-    target = point_in_time(pd=pd, z=z, correlation=correlation)
-    return moved(margins, shift(margins, edges, target_pd=target))
+    if given is None:
+        return None, []
+    if not isinstance(given, Mapping):
+        return None, [Fault(FIELD, "a table of correlation, z", repr(given))]
+    entry = Entry(given, FIELD)
+    correlation, z = entry.number("correlation", 1e-6, 0.999), entry.number("z", -MOST_Z, MOST_Z)
+    entry.close()
+    if correlation is None or z is None:
+        return None, entry.faults
+    return Cycle(correlation, z), entry.faults
+
+
+def _horizon(edges: Sequence[int] | Ints) -> int:
+    """Return a year, or all that is left."""
+    return min(YEAR, int(edges[-1]))
 
 
 def _bracket(gap: Callable[[float], float]) -> tuple[float, float]:

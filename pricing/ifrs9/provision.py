@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from pricing import kernels
 from pricing.credit import Credit
 from pricing.ifrs9 import ecl
-from pricing.ifrs9.cycle import YEAR, moved
-from pricing.ifrs9.ecl import Scenario, Stage
+from pricing.ifrs9.cycle import YEAR
+from pricing.ifrs9.staging import Stage
 from pricing.instrument import Around, Price
+from pricing.policy import Policy
 from pricing.schedule import Terms
+from pricing.support import sharing
+from pricing.support.scheme import Scheme
 from pricing.survival import LGD, as_ages
 
 Floats = NDArray[np.float64]
@@ -25,33 +29,66 @@ class Provisioned(Around):
 
     A loan that has just been granted is in stage 1, so that the losses of twelve months are booked;
     those of its life show what a later move to stage 2 would cost. What stands at risk is that of
-    the price: undrawn lines and pledges count. Losses are discounted at the quoted rate.
+    the price: undrawn lines and pledges count. The loading for thin data does not: an expectation
+    is not prudent (5.5.17).
+
+    Balances and the effective rate follow what the contract pays the lender: the rate charged,
+    after floor or cap, scheme and relending, with the interest that a subsidy pays for the client
+    (B5.4.1: all that is received between the parties to the contract, whoever pays it for them).
+
+    A scheme that is integral to the loan's terms lowers the loss by what its payers are expected to
+    pay in each scenario; any other is an asset of its own, and the loss stays gross (B5.5.55).
     """
 
     credit: Credit  # the loan inside
     terms: Terms
-    scenarios: tuple[Scenario, ...]
+    policy: Policy
+    scheme: Scheme | None
+    tier: str | None
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K) with `details["ecl"]`, in currency."""
         price = self.instrument.price(margins)
-        step = self.terms.payment_months
-        twelve_month, lifetime = 0.0, 0.0
-        for scenario in self.scenarios:
-            lost = self._lost(moved(margins, scenario.log_hazard_shift), price.rate)
-            twelve_month += scenario.weight * float(lost[: YEAR // step].sum())
-            lifetime += scenario.weight * float(lost.sum())
-        told = {
-            "stage": int(Stage.PERFORMING),
-            "twelve_month": round(twelve_month, 2),
-            "lifetime": round(lifetime, 2),
-        }
+        told = dict(self._told(price))
         return replace(price, details={**price.details, "ecl": told})
 
-    def _lost(self, margins: Floats, rate: float) -> Floats:
+    def _told(self, price: Price) -> Iterator[tuple[str, float]]:
+        """Yield the losses, gross and where a scheme is integral net, and what is booked."""
+        paid = sum(line.bps for line in price.waterfall if line.name == "subsidy")  # at most 0
+        rate = price.rate - 1e-4 * paid
+        yield "stage", int(Stage.PERFORMING)
+        yield "eir", round(ecl.eir(self.terms, rate), 6)
+        if self.policy.cycle is not None:
+            pd = self.policy.cycle.through(price.margins, self.credit.edges)
+            yield "pd_through_the_cycle", round(pd, 6)
+        gross, net = self._losses(price, rate)
+        yield from _named(gross, "")
+        if self.scheme is not None and self.scheme.integral:
+            yield from _named(net, "_net")
+            gross = net
+        yield "booked", round(gross[0], 2)
+
+    def _losses(self, price: Price, rate: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the losses of twelve months and of the life: in all, and what the bank bears."""
+        gross, net = np.zeros(2), np.zeros(2)
+        year = YEAR // self.terms.payment_months
+        for scenario in self.policy.scenarios:
+            margins = scenario.of(price.margins, as_ages(self.credit.edges), self.policy.cycle)
+            default = self.credit.curves(margins).default  # (months + 1,)
+            lost = self._lost(margins, default, rate)
+            both = scenario.weight * np.array([lost[:year].sum(), lost.sum()])
+            gross += both
+            net += both * self._kept(self.credit.annual_pd(margins), price.lgd)
+        return (float(gross[0]), float(gross[1])), (float(net[0]), float(net[1]))
+
+    def _kept(self, pd: float, lgd: float) -> float:
+        if self.scheme is None:
+            return 1.0
+        return sharing.kept(self.scheme, pd=pd, lgd=lgd, tier=self.tier)
+
+    def _lost(self, margins: Floats, default: Floats, rate: float) -> Floats:
         """Return (n,) the present value of what is lost in each period, in currency."""
         terms, credit = self.terms, self.credit
-        default = credit.curves(margins).default  # (months + 1,)
         ages, step = as_ages(credit.edges), terms.payment_months
         at_risk = credit.legs.grid[: terms.periods, kernels.RISK]
         return ecl.present_value(
@@ -60,3 +97,8 @@ class Provisioned(Around):
             eir_annual=ecl.eir(terms, rate),
             period_years=terms.period_years,
         )
+
+
+def _named(losses: tuple[float, float], ending: str) -> Iterator[tuple[str, float]]:
+    for name, loss in zip(("twelve_month", "lifetime"), losses, strict=True):
+        yield f"{name}{ending}", round(loss, 2)

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 
 LOSS_IN_FAILURE = 1.0  # a share ranks last: nothing is left for it
 LONGEST_HORIZON = 600  # months
+YEAR = 12  # months
 MOST_TIMES = 10_000  # the investment, of what the stake may bring or a stage cost
 
 ABOVE_ZERO = ("a number above 0", math.ulp(0.0), math.inf)
@@ -187,17 +188,21 @@ class EquityStake:
         costs_bps, kept_bps = float(flows[:-1].sum()), float(flows[-1])
         value_bps = kept_bps + costs_bps - 1e4
         worth = self.terms.amount * (kept_bps + costs_bps) / 1e4
+        costs = -self.terms.amount * costs_bps / 1e4
         paths = _curves(margins, self._ages, self.terms.horizon_months)
+        year = min(YEAR, int(self._ages[-1]))
         return Price(
             figure=self.figure,
             figure_bps=value_bps,
             charged_bps=value_bps,
             waterfall=_waterfall(self.terms, kept_bps=kept_bps, costs_bps=costs_bps),
             pd=published(paths.default, HORIZONS),
+            annual_pd=float(_curves(margins, self._ages, year).default[-1]),
             lgd=LOSS_IN_FAILURE,
             maturity_years=self.terms.horizon_months / 12,
             curves=paths,
-            details=dict(_details(self.terms, worth=worth, survival=survival)),
+            margins=margins,
+            details=dict(_details(self.terms, worth=worth, costs=costs, survival=survival)),
         )
 
     def _survive(self, rows: Floats) -> tuple[Floats, Floats]:
@@ -238,14 +243,22 @@ def _waterfall(terms: Equity, *, kept_bps: float, costs_bps: float) -> tuple[Lin
     )
 
 
-def _details(terms: Equity, *, worth: float, survival: float) -> Iterator[tuple[str, float]]:
-    """Yield what each method says the stake is worth, before the investment is paid for."""
+def _details(
+    terms: Equity, *, worth: float, costs: float, survival: float
+) -> Iterator[tuple[str, float]]:
+    """Yield what each method says the stake is worth, before the investment is paid for.
+
+    A scenario says what the stake brings, whatever its stages cost on the way there; so their
+    expected costs, which do not depend on how the exits are told apart, come off First Chicago as
+    off rNPV. The venture capital method knows one exit and nothing before it: whoever uses it pays
+    for risk and stages with the target return.
+    """
     yield "survive_to_exit", survival
     yield "technical_success", valuation.reached(terms.stages)[-1]
     yield from _method("rnpv", worth, terms)
     if terms.scenarios is not None:
         stake = _first_chicago(terms, terms.scenarios, survival=survival)
-        yield from _method("first_chicago", stake, terms)
+        yield from _method("first_chicago", stake - costs, terms)
     if terms.vc_target_return is not None:
         yield from _venture_capital(terms, target_return=terms.vc_target_return)
 

@@ -32,7 +32,7 @@ class Guarantee:
 
     terms: Terms  # of the loan
     covered_share: float  # g, in (0, 1]
-    loan_rate: float | None = None  # annual; an annuity needs it
+    loan_rate: float | None = None  # annual; an annuity needs it, and nothing else does
     kind: ClassVar[str] = "guarantee"
 
     def __post_init__(self) -> None:
@@ -64,8 +64,11 @@ def _faults(guarantee: Guarantee) -> Iterator[Fault]:
     """Yield everything that is wrong with the terms."""
     if not 0 < guarantee.covered_share <= 1:
         yield Fault("instrument.covered_share", "in (0, 1]", str(guarantee.covered_share))
-    rate = guarantee.loan_rate
-    if rate is None and guarantee.terms.repayment == "annuity":
+    rate, repayment = guarantee.loan_rate, guarantee.terms.repayment
+    if rate is None and repayment == "annuity":
         yield Fault("instrument.loan_rate", "given, as the loan is an annuity", "missing")
+    if rate is not None and repayment != "annuity":
+        expected = f"left out, as the balances of a {repayment} loan need no rate"
+        yield Fault("instrument.loan_rate", expected, str(rate))
     if rate is not None and not (math.isfinite(rate) and 0 <= rate <= 1):
         yield Fault("instrument.loan_rate", "an annual rate from 0 to 1", str(rate))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pricing import schedule
-from pricing.credit import Credit, usual
+from pricing.credit import Credit, Drawing, expected, usual
 from pricing.errors import Fault, InputError
 from pricing.legs import changed, loan_legs
 from pricing.offers import RdOffer, offered
@@ -35,16 +34,26 @@ class Milestone:
 class RdLoan:
     """A bullet or linear loan that is drawn by milestones and repaid after the last of them.
 
-        e_k  = (what is expected to be drawn by then) x (what the schedule leaves), 1 at its highest
-        ρ_k  = 1 - min(1, recovery x pledge / (amount e_k))
+    Drawing ends at the first milestone that is missed; what was drawn until then runs on, and is
+    repaid by the schedule: a linear loan repays it in equal parts. So with d_k the share of the
+    amount that is outstanding, which depends on how far drawing got,
+
+        d_k  = (shares of the milestones reached by then) x (what the schedule leaves)
+        e_k  = E[d_k] / max E[d_k]
+        ρ_k  = E[max(d_k - recovery x pledge / amount, 0)] / E[d_k]
         shift of the log hazard of default = (the policy's number) x (milestones still ahead)
+
+    What a pledge or a cap leaves uncovered bends in d_k, so its mean is taken over all the ways
+    that drawing may go, and is not that of a mean balance. What a contract promises, such as the
+    most that a scheme lets a firm borrow, is held to the whole amount.
 
     The pledge of intellectual property lowers the economic loss given default only: it is no
     eligible collateral (Basel Committee, CRE22), and the regulatory one stays as it is.
 
-    >>> half = (Milestone(0, 0.5), Milestone(12, 0.5, success=0.8))
-    >>> RdLoan(Terms(1e6, 48, "bullet"), milestones=half).drawn.tolist()[11:13]
-    [0.5555555555555556, 1.0]
+    >>> half = (Milestone(0, 0.5), Milestone(12, 0.5, success=0.75))
+    >>> loan = RdLoan(Terms(1e6, 48, "bullet", payment_months=12), milestones=half)
+    >>> [(way.odds, way.share.tolist()) for way in loan.drawings]
+    [(0.25, [0.5, 0.5, 0.5, 0.5]), (0.75, [0.5, 1.0, 1.0, 1.0])]
     """
 
     terms: Terms
@@ -58,14 +67,20 @@ class RdLoan:
             raise InputError(faults)
 
     @property
-    def drawn(self) -> Floats:
-        """Return (n,) the share expected to be drawn in each period, 1 after the last milestone."""
-        odds = accumulate((milestone.success for milestone in self.milestones), lambda a, b: a * b)
-        drawn = np.zeros(self.terms.periods)
-        for milestone, reached in zip(self.milestones, odds, strict=True):
-            drawn[milestone.month // self.terms.payment_months :] += milestone.share * reached
-        share: Floats = drawn / drawn[-1]
-        return share
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Return the ways that drawing may go: each milestone as the last that is reached.
+
+        That of milestone j has the odds p_1 ... p_j (1 - p_{j+1}).
+        """
+        left = schedule.profile(self.terms).share
+        drawn, reached = np.zeros(self.terms.periods), 1.0
+        next_ones = [*(milestone.success for milestone in self.milestones[1:]), 0.0]
+        ways = []
+        for milestone, next_one in zip(self.milestones, next_ones, strict=True):
+            drawn[milestone.month // self.terms.payment_months :] += milestone.share
+            reached *= milestone.success
+            ways.append(Drawing(reached * (1 - next_one), drawn * left))
+        return tuple(ways)
 
     @property
     def ahead(self) -> Floats:
@@ -79,21 +94,23 @@ class RdLoan:
         """Return the loan under a policy; see `Deal.priced`."""
         offer = offered(policy.offers.rd_loan, self.kind)
         if self.terms.term_months > offer.longest_months:
-            expected = f"at most {offer.longest_months}, the policy's longest R&D loan"
-            raise InputError.of("terms.term_months", expected, self.terms.term_months)
-        share = self.drawn * schedule.profile(self.terms).share
+            most = f"at most {offer.longest_months}, the policy's longest R&D loan"
+            raise InputError.of("terms.term_months", most, self.terms.term_months)
+        drawings = self.drawings
+        outstanding = expected(drawings)
         legs = changed(
             loan_legs(self.terms, policy, tuple(edges)),
-            share=share,
-            risk=self._unpledged(share, offer),
+            share=outstanding / outstanding.max(),
+            risk=self._uncovered(drawings, offer) / outstanding,
             shift=offer.log_hazard_per_open_milestone * self.ahead,
         )
-        return Credit(legs, policy, edges, self.terms.term_months, usual(policy))
+        return Credit(legs, policy, edges, self.terms.term_months, usual(policy), drawings=drawings)
 
-    def _unpledged(self, share: Floats, offer: RdOffer) -> Floats:
-        """Return (n,) the part of each balance that the pledge does not cover."""
-        covered = offer.pledge_recovery * self.pledge_value / (self.terms.amount * share)
-        return 1 - np.minimum(covered, 1.0)
+    def _uncovered(self, drawings: Sequence[Drawing], offer: RdOffer) -> Floats:
+        """Return (n,) the share of the amount that is expected to stand above the pledge."""
+        pledge = offer.pledge_recovery * self.pledge_value / self.terms.amount
+        above = [Drawing(way.odds, np.maximum(way.share - pledge, 0.0)) for way in drawings]
+        return expected(above)
 
 
 def _faults(loan: RdLoan) -> Iterator[Fault]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pricing.credit import Credit, usual
+import numpy as np
+
+from pricing.credit import Credit, Drawing, usual
 from pricing.errors import Fault, InputError
 from pricing.legs import changed, loan_legs
 from pricing.offers import offered
@@ -56,7 +58,8 @@ class RevolvingLine:
             capital=exposure,
             loadings_bps=sum(bps for _, bps in loadings),
         )
-        return Credit(legs, policy, edges, self.terms.term_months, loadings, drawn=self.utilisation)
+        drawn = (Drawing(1.0, np.full(self.terms.periods, self.utilisation)),)
+        return Credit(legs, policy, edges, self.terms.term_months, loadings, drawings=drawn)
 
 
 def _faults(line: RevolvingLine) -> Iterator[Fault]:

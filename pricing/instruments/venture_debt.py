@@ -9,10 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from pricing.credit import Credit, usual
+from pricing.errors import InputError
 from pricing.legs import changed, loan_legs
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.warrant import Warrant, value_share
+
+MOST_WORTH = 0.5  # the warrant, of the loan
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,16 @@ class VentureDebt:
     kind: ClassVar[str] = "venture_debt"
 
     def priced(self, policy: Policy, edges: Sequence[int]) -> Credit:
-        """Return the loan with its warrant under a policy; see `Deal.priced`."""
+        """Return the loan with its warrant under a policy; see `Deal.priced`.
+
+        A warrant worth more than half of the loan is a stake that asks for a negative rate: it is
+        refused, as the balances of an annuity are not solved for such a rate.
+        """
         rate = float(policy.funding_curve.zero_rate(np.array(12 * self.warrant.years)))
         worth = value_share(self.warrant, rate=rate)
+        if not worth <= MOST_WORTH:
+            expected = f"so small that the warrant is worth at most {MOST_WORTH:g} of the loan"
+            raise InputError.of("instrument.warrant.coverage", expected, f"worth {worth:.6g} of it")
         return Credit(
             changed(loan_legs(self.terms, policy, tuple(edges)), income=worth),
             policy,

@@ -89,6 +89,7 @@ class Scheme(Dated):
     correlation: float | None = None  # ρ of the covered firms' assets, needed with a cap
     fee: Fee = Fee()
     covered_risk_weight: float | None = None  # of the covered share; None: not recognised
+    integral: bool = False  # part of the loan's own terms (IFRS 9, B5.5.55): it lowers provisions
 
     @property
     def tiers(self) -> tuple[str, ...]:
@@ -173,6 +174,7 @@ def _scheme(entry: Entry) -> Scheme | None:
     capped = entry.texts("capped", ROLES[1:]) or Scheme.capped
     correlation = entry.number("correlation", 1e-6, 0.999, optional=True)
     weight = entry.number("covered_risk_weight", 0.0, MOST_RISK_WEIGHT, optional=True)
+    integral = entry.raw("integral") is not None and entry.flag("integral")
     entry.close()
     if len(entry.faults) > before:
         return None
@@ -189,6 +191,7 @@ def _scheme(entry: Entry) -> Scheme | None:
         correlation=correlation,
         fee=fee,
         covered_risk_weight=weight,
+        integral=integral,
     )
     wrong = [*_faults(scheme)] or [*_faults_of_shares(scheme)]
     for name, expected, given in wrong:

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pricing.errors import Fault, InputError
+from pricing.instrument import Leg
 from pricing.support import pool
 from pricing.support.scheme import BANK, Scheme
-
-
-@dataclass(frozen=True)
-class Leg:
-    """What one payer pays, in the unit of what is shared: currency, or basis points."""
-
-    payer: str
-    role: str
-    amount: float
 
 
 @dataclass(frozen=True)
@@ -108,6 +100,21 @@ def pool_relief(scheme: Scheme, *, pd: float, lgd: float) -> float:
         lgd=1.0 if scheme.cap_basis == "claims" else lgd,
         correlation=scheme.correlation,
     )
+
+
+def kept(scheme: Scheme, *, pd: float, lgd: float, tier: str | None) -> float:
+    """Return the part of an expected loss that the bank bears, in [0, 1].
+
+    Args:
+        scheme: a scheme that knows the tier.
+        pd: probability of default over the period in which a cap counts.
+        lgd: loss given default; 0 where nothing can be lost, and then it decides nothing.
+        tier: of the borrower.
+    """
+    lgd = lgd or 1.0
+    paid = pool_relief(scheme, pd=pd, lgd=lgd)
+    legs = share_expected_loss(scheme, expected_loss_bps=1.0, lgd=lgd, tier=tier, pool_relief=paid)
+    return next(leg.amount for leg in legs if leg.role == BANK)
 
 
 def relief(

@@ -46,6 +46,11 @@ class Course:
         """Return the length of a period."""
         return self.payment_months / 12
 
+    @property
+    def annuity(self) -> float:
+        """Return what a rate of 1 on what is outstanding is worth, amount Σ e_k Δ D_k."""
+        return self.amount * self.years * float(self.exposure @ self.discount)
+
     def within(self, months: int) -> Floats:
         """Return (n,) the part of each period that lies in the first so many months."""
         begins = np.arange(len(self.exposure)) * self.payment_months  # (n,)
@@ -56,8 +61,7 @@ class Course:
 
         level = 1e4 Σ paid_k D_k / (amount Σ e_k Δ D_k)
         """
-        annuity = self.amount * self.years * float(self.exposure @ self.discount)
-        return 1e4 * float(paid @ self.discount) / annuity
+        return 1e4 * float(paid @ self.discount) / self.annuity
 
 
 @dataclass(frozen=True, kw_only=True)

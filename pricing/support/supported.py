@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing import kernels
-from pricing.basis_points import largest_remainder, text
+from pricing.basis_points import text
 from pricing.credit import Credit
 from pricing.errors import InputError
 from pricing.instrument import Around, Instrument, Line, Part, Price
@@ -50,8 +51,9 @@ class Supported(Around):
         charged = clip(figure - relief of the scheme) - subsidy - relending
 
     and each of these is a line of its own. Every basis point of the expected loss has a payer, and
-    their parts add up to it exactly. A cap on a pool's compensation counts within a year, so the
-    pool's own probability of default is that of 12 months.
+    their parts add up to it exactly; they are rounded with the lines. A cap on a pool's
+    compensation counts within a year, so the pool's own probability of default is the borrower's of
+    12 months, however short the loan: where it is repaid the pool covers another one.
     """
 
     credit: Credit  # the loan inside
@@ -82,8 +84,7 @@ class Supported(Around):
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K), with what the support does to it."""
         alone = self.instrument.price(margins)
-        relief, told = self._shared(alone, self.scheme) if self.scheme else ((), {})
-        lent = alone.with_lines(relief)
+        lent, told = self._shared(alone, self.scheme) if self.scheme else (alone, {})
         helped = [*self._programme(lent)]
         charged_bps = lent.charged_bps + sum(line.bps for line in helped)
         if helped and self.programme:
@@ -100,11 +101,11 @@ class Supported(Around):
             details={**alone.details, "support": support},
         )
 
-    def _shared(self, alone: Price, scheme: Scheme) -> tuple[tuple[Line, ...], dict[str, Any]]:
-        """Return the lines of the scheme, and who pays what of the expected loss."""
+    def _shared(self, alone: Price, scheme: Scheme) -> tuple[Price, dict[str, Any]]:
+        """Return the price under the scheme, with who pays what of the expected loss."""
         bps: Mapping[str, float] = {line.name: line.bps for line in alone.waterfall}
         lgd = alone.lgd or 1.0  # nil where nothing can be lost: there it decides nothing
-        pool_relief = sharing.pool_relief(scheme, pd=alone.pd["12"], lgd=lgd)
+        pool_relief = sharing.pool_relief(scheme, pd=alone.annual_pd, lgd=lgd)
         relief = sharing.relief(
             scheme,
             expected_loss_bps=bps["expected_loss"],
@@ -122,41 +123,38 @@ class Supported(Around):
             tier=self.tier,
             pool_relief=pool_relief,
         )
-        parts = largest_remainder([leg.amount for leg in legs], bps["expected_loss"])
         lines = (
             Line("scheme_loss", -relief.expected_loss_bps, Part.APART),
             Line("scheme_capital", -relief.capital_bps, Part.APART),
             Line("scheme_fee", relief.fee_bps, Part.APART),
         )
-        payers = [
-            {"payer": leg.payer, "role": leg.role, "bps": text(part)}
-            for leg, part in zip(legs, parts, strict=True)
-        ]
-        told = {
-            "scheme": scheme.name,
-            "tier": self.tier,
-            "verified": scheme.verified,
-            "expected_loss_payers": payers,
-        }
-        return lines, told
+        told = {"scheme": scheme.name, "tier": self.tier, "verified": scheme.verified}
+        return replace(alone.with_lines(lines), payers=legs), told
 
     def _programme(self, lent: Price) -> Iterator[Line]:
         """Yield what a programme takes off the rate, on top of what the lender quotes."""
         programme = self.programme
         if programme is None:
             return
-        funding = sum(line.bps for line in lent.waterfall if line.part is Part.BESIDE) / 1e4
-        course = self._course(lent)
         if isinstance(programme, Subsidy):
-            yield Line("subsidy", -programme.bps(rate=lent.rate, course=course), Part.APART)
+            yield Line("subsidy", -self._mean(programme.bps, lent, rate=lent.rate), Part.APART)
         else:
-            bps = programme.bps(funding_rate=funding, course=course)
+            funding = sum(line.bps for line in lent.waterfall if line.part is Part.BESIDE) / 1e4
+            bps = self._mean(programme.bps, lent, funding_rate=funding)
             yield Line("relending", -bps, Part.APART)
 
-    def _course(self, lent: Price) -> Course:
-        """Return what is outstanding, and what a payment then is worth if it is made."""
+    def _mean(self, of: Callable[..., float], lent: Price, **rates: float) -> float:
+        """Return the mean of bp over the ways that drawing may go, weighted by what they are of."""
+        courses = [*self._courses(lent)]
+        whole = math.fsum(odds * course.annuity for odds, course in courses)
+        return math.fsum(
+            odds * course.annuity / whole * of(course=course, **rates) for odds, course in courses
+        )
+
+    def _courses(self, lent: Price) -> Iterator[tuple[float, Course]]:
+        """Yield what may be outstanding, and what a payment then is worth if it is made."""
         terms = self.terms
         months = np.arange(1, terms.periods + 1) * terms.payment_months
-        exposure = self.credit.shares(terms, lent.rate)
         discount = self.policy.funding_curve.discount[2 * months] * lent.curves.survival[months]
-        return Course(terms.amount, terms.payment_months, exposure, discount)
+        for odds, exposure in self.credit.ways(terms, lent.rate):
+            yield odds, Course(terms.amount, terms.payment_months, exposure, discount)

@@ -190,7 +190,7 @@ def reprice(quote_id: QuoteId, tenant: Tenant = LOCAL) -> None:
     if kept is None:
         _end(CANNOT_TELL, "no quote is recorded under this id")
     try:
-        made = priced_again(settings, kept, _desk)
+        made = priced_again(settings, kept, lambda model, rules: _desk(settings, model, rules))
     except (RefusedError, SeedrateError) as error:
         _end(CANNOT_TELL, f"cannot tell: {error}")
     code = "the same program" if made.same_code else "another program than made it"
@@ -237,9 +237,9 @@ def _writing() -> closing[Ledger]:
     return closing(ledger)
 
 
-def _desk(model: HazardModel, rules: Policy) -> Desk:
-    contract = Contract.of(model.column_set)
-    return parts.desk(contract, Pricer(model, rules), NoLedger(), Gauges())
+def _desk(settings: Settings, model: HazardModel, rules: Policy) -> Desk:
+    contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
+    return parts.desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
 
 
 def _erasable(store: Store, reference: str, quote: str, before: str, tenant: str) -> list[int]:

@@ -11,7 +11,8 @@ import pytest
 from features.column import Kind
 from features.simulate import simulate
 from models.artifact import read
-from models.explain import RESIDUE_BPS, attribute
+from models.audit import RESIDUE_BPS
+from models.explain import attribute
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing.errors import InputError, ModelError

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from pricing import policy
 from pricing.arrange import HIGHEST_SPREAD_BPS, arranged
+from pricing.capital.raroc import Rewarded
 from pricing.credit import Credit
 from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.feedback import FedBack, Feedback
 from pricing.ifrs9.ecl import Scenario
+from pricing.ifrs9.provision import Provisioned
+from pricing.instrument import Around
 from pricing.instruments.equity import Equity, EquityStake
 from pricing.instruments.guarantee import Guarantee
 from pricing.instruments.insurance import Insurance
@@ -24,9 +27,11 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.instruments.venture_debt import VentureDebt
 from pricing.offers import NOTHING_ELSE
-from pricing.prudence import Prudent, ThinData
+from pricing.override import NUMBERS, Overrides
+from pricing.prudence import Prudent
 from pricing.schedule import Terms
-from pricing.support.supported import Support
+from pricing.support.supported import Support, Supported
+from pricing.thin_data import ThinData
 from pricing.warrant import Warrant
 from tests.pricing.cases import EDGES, Floats, flat, margins
 from tests.pricing.instruments.laws import assert_adds_up, assert_explained, lines, moves
@@ -68,12 +73,20 @@ def test_with_nothing_around_it_a_deal_is_priced_as_it_is(deal: Deal, m: Floats)
     assert ours.waterfall == deal.priced(CHINA, EDGES).price(m).waterfall
 
 
+def layers(under: policy.Policy, support: Support | None = None) -> list[type]:
+    """Return what is around a loan, from the outside in."""
+    at, found = arranged(LOANS[0], support, under, EDGES), []
+    while isinstance(at, Around | FedBack):
+        found.append(type(at))
+        at = at.instrument
+    return [*found, type(at)]
+
+
 def test_each_section_of_a_policy_puts_its_own_around_a_loan() -> None:
-    assert isinstance(arranged(LOANS[0], None, CHINA, EDGES), Credit)
-    assert isinstance(arranged(LOANS[0], None, FED_BACK, EDGES), FedBack)
-    thin = arranged(LOANS[0], None, EVERYTHING, EDGES)
-    assert isinstance(thin, Prudent)
-    assert isinstance(thin.instrument, FedBack)
+    assert layers(CHINA) == [Rewarded, Credit]
+    assert layers(FED_BACK) == [Rewarded, FedBack, Credit]
+    everything = [Rewarded, Provisioned, Supported, Prudent, FedBack, Credit]
+    assert layers(EVERYTHING, POOL) == everything
 
 
 @pytest.mark.parametrize("deal", LOANS, ids=kind)
@@ -81,7 +94,7 @@ def test_the_lines_of_a_loan_add_up_with_everything_around_it(deal: Deal) -> Non
     price = arranged(deal, POOL, EVERYTHING, EDGES).price(FAIR)
     assert_adds_up(price)
     assert {"thin_data", "scheme_loss", "relending", "floor_cap"} <= {*lines(price)}
-    assert {"support", "ecl"} <= {*price.details}
+    assert {"support", "ecl", "raroc"} <= {*price.details}
 
 
 @given(loans, moves())
@@ -138,6 +151,23 @@ def test_nobody_shares_the_losses_of_what_is_not_lent(deal: Deal, under: policy.
         )
 
 
+@pytest.mark.parametrize("deal", [*PROMISES, STAKE], ids=kind)
+def test_a_lender_s_numbers_cannot_be_asked_for_where_nothing_is_lent(deal: Deal) -> None:
+    under = replace(CHINA, overrides=Overrides({"anyone": dict.fromkeys(NUMBERS, (0.0, 5000.0))}))
+    asked = dict.fromkeys(NUMBERS, 100.0)
+    with pytest.raises(InputError) as raised:
+        arranged(deal, None, under, EDGES, asked)
+    assert {fault.field: fault.expected for fault in raised.value.faults} == {
+        f"overrides.{name}": f"left out for {deal.kind}" for name in NUMBERS
+    }
+    for name in NUMBERS:  # each of which a loan uses
+        plain, changed = (
+            arranged(LOANS[0], None, under, EDGES, numbers).price(FAIR).charged_bps
+            for numbers in ({}, {"spread_floor_bps": 2000.0} if "floor" in name else {name: 60.0})
+        )
+        assert changed != plain, name
+
+
 @pytest.mark.parametrize(
     "deal", [deal for deal in DEALS if deal.kind not in ("term_loan", "venture_debt")], ids=kind
 )
@@ -151,10 +181,28 @@ def test_a_stake_is_no_lender_s_affair() -> None:
     assert isinstance(stake, EquityStake)
 
 
+@pytest.mark.parametrize("amount", [0.01, 1e15])
+@pytest.mark.parametrize("deal", LOANS, ids=kind)
+def test_the_least_and_the_largest_amount_have_a_finite_price(deal: Deal, amount: float) -> None:
+    """Warnings are errors, so that nothing overflows on the way either."""
+    terms = replace(deal.terms, amount=amount)
+    if isinstance(deal, MaLoan):
+        deal = MaLoan(terms, deal_value=2 * amount, controlling=True)
+    else:
+        deal = replace(deal, terms=terms)  # type: ignore[type-var]
+    told = arranged(deal, POOL, EVERYTHING, EDGES).price(FAIR)
+    assert np.isfinite([told.rate, *lines(told).values(), told.details["ecl"]["lifetime"]]).all()
+
+
+@pytest.mark.parametrize("amount", [5e-324, 0.009, 1.1e15, 1e308, -1.0, 0.0])
+def test_an_amount_that_no_currency_has_is_refused(amount: float) -> None:
+    with pytest.raises(InputError, match=r"terms\.amount must be a number from 0\.01 to 1e\+15"):
+        replace(LOAN, amount=amount)
+
+
 def test_without_a_cap_a_fixed_point_ends_at_a_spread_of_all() -> None:
-    fed = arranged(LOANS[0], None, replace(FED_BACK, spread_cap_bps=None), EDGES)
-    assert isinstance(fed, FedBack)
-    assert fed.cap_bps == HIGHEST_SPREAD_BPS == 1e4
-    capped = arranged(LOANS[0], None, FED_BACK, EDGES)
-    assert isinstance(capped, FedBack)
-    assert capped.cap_bps == CHINA.spread_cap_bps
+    for cap_bps, expected in ((None, HIGHEST_SPREAD_BPS), (3000.0, 3000.0)):
+        whole = arranged(LOANS[0], None, replace(FED_BACK, spread_cap_bps=cap_bps), EDGES)
+        assert isinstance(whole, Rewarded)
+        assert isinstance(whole.instrument, FedBack)
+        assert whole.instrument.cap_bps == expected

@@ -13,8 +13,8 @@ from pricing.errors import InputError, ModelError
 from pricing.feedback import Feedback
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
-from pricing.prudence import ThinData
 from pricing.schedule import Terms
+from pricing.thin_data import ThinData
 from tests.pricing.cases import BUCKETS, EDGES, KINDS, STANDARD, Floats, flat, margins, terms
 
 FAIR = flat(annual_hazard=0.05, lgd=0.4)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,16 +9,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pricing.credit import Credit
+from pricing.deal import Deal
 from pricing.errors import ModelError, PolicyError
 from pricing.feedback import FedBack, Feedback, read
 from pricing.instrument import Instrument
+from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
+from pricing.instruments.venture_debt import VentureDebt
 from pricing.path import path_weights
 from pricing.schedule import Terms
 from pricing.survival import DEFAULT, EXIT, LGD
+from pricing.warrant import Warrant
 from tests.pricing.cases import BUCKETS, EDGES, KINDS, STANDARD, Floats, flat, margins, terms
 
-CAP_BPS = 3000.0
+CAP_BPS, FLOOR_BPS = 3000.0, 50.0
 AFFORDABLE = Feedback(log_hazard_per_point=0.08, reference_spread_bps=300.0)
 kinds = st.sampled_from(KINDS)
 strengths = st.floats(0.001, 0.15)
@@ -28,7 +33,7 @@ def loan_on(kind: Terms) -> Instrument:
 
 
 def fed(kind: Terms, feedback: Feedback = AFFORDABLE, *, cap_bps: float = CAP_BPS) -> FedBack:
-    return FedBack(loan_on(kind), feedback, cap_bps)
+    return FedBack(loan_on(kind), feedback, cap_bps, FLOOR_BPS)
 
 
 def figure(instrument: Instrument, m: Floats) -> float:
@@ -50,7 +55,8 @@ def assert_own_risk(instrument: FedBack, m: Floats, spread_bps: float) -> None:
     """The spread pays for the hazards at that spread, and no smaller one on a grid does."""
     feedback, plain = instrument.feedback, instrument.instrument
     asked = np.append(np.linspace(0.0, spread_bps - 0.011, 100), spread_bps)
-    moves = feedback.log_hazard_per_point * (asked - feedback.reference_spread_bps) / 100
+    paid = np.maximum(asked, instrument.floor_bps)
+    moves = feedback.log_hazard_per_point * (paid - feedback.reference_spread_bps) / 100
     figures = plain.figures(np.stack([shifted(m, float(by)) for by in moves]))
     assert figures[-1] == pytest.approx(spread_bps, rel=0, abs=1e-9)
     assert (figures[:-1] > asked[:-1]).all()
@@ -145,7 +151,7 @@ def test_a_gradient_that_forgets_the_feedback_is_caught() -> None:
 
     m = flat(annual_hazard=0.03, lgd=0.4)
     with pytest.raises(AssertionError):
-        assert_gradient(Forgetful(loan_on(KINDS[0]), AFFORDABLE, CAP_BPS), m)
+        assert_gradient(Forgetful(loan_on(KINDS[0]), AFFORDABLE, CAP_BPS, FLOOR_BPS), m)
 
 
 def _move(start: Floats, end: Floats) -> Floats:
@@ -199,6 +205,96 @@ def test_a_spiral_without_end_has_no_viable_price() -> None:
     assert 900 < figure(loan_on(KINDS[0]), m) < CAP_BPS
 
 
+@st.composite
+def paid_beside_the_spread(draw: st.DrawFn) -> Deal:
+    """Draw a line with a large commitment fee, or a loan with a warrant worth up to all of it."""
+    if draw(st.booleans()):
+        months = draw(st.sampled_from((3, 12, 36)))
+        drawn = draw(st.floats(1e-4, 1.0))
+        return RevolvingLine(Terms(1e6, months, "bullet"), drawn, draw(st.floats(0.0, 1e4)))
+    strike, dilution = draw(st.floats(0.01, 3.0)), draw(st.floats(0.0, 0.9))
+    warrant = Warrant(draw(st.floats(1e-4, 1.0)), 7.0, draw(st.floats(0.1, 3.0)), strike, dilution)
+    return VentureDebt(draw(terms()), warrant)
+
+
+def assert_pays_for_itself(instrument: FedBack, m: Floats, spread_bps: float) -> None:
+    """The spread is the figure at the hazards of what the client pays for it."""
+    by = instrument.feedback.shift(np.array([max(spread_bps, instrument.floor_bps)]))[0]
+    again = figure(instrument.instrument, shifted(m, float(by)))
+    assert again == pytest.approx(spread_bps, rel=1e-12, abs=1e-9)
+
+
+@given(
+    paid_beside_the_spread(),
+    margins(),
+    st.floats(0.001, 1.0),
+    st.floats(-1e4, 1e5),
+    st.sampled_from((-1e4, 0.0, 50.0)),
+)
+def test_whatever_else_is_paid_there_is_a_price_for_its_own_risk_or_none_that_is_viable(
+    deal: Deal, m: Floats, strength: float, reference_bps: float, floor_bps: float
+) -> None:
+    credit = deal.priced(STANDARD, EDGES)
+    instrument = FedBack(credit, Feedback(strength, reference_bps), CAP_BPS, floor_bps)
+    refusal = ""
+    try:
+        spread_bps = float(instrument.figures(m[None])[0])
+    except PolicyError as error:
+        refusal = str(error)
+    if refusal:
+        assert refusal.startswith("no viable price up to the cap")
+    else:
+        assert spread_bps <= CAP_BPS
+        assert_pays_for_itself(instrument, m, spread_bps)
+
+
+def test_the_check_of_its_own_risk_can_fail() -> None:
+    m = flat(annual_hazard=0.03, lgd=0.4)
+    with pytest.raises(AssertionError):
+        assert_pays_for_itself(fed(KINDS[0]), m, figure(loan_on(KINDS[0]), m))
+
+
+@pytest.mark.parametrize("fee_bps", [1_000.0, 10_000.0])
+def test_below_the_floor_the_client_pays_the_floor_and_has_its_risk(fee_bps: float) -> None:
+    """A line of which 1 % is drawn pays a hundredfold fee: far below any loading's lowest."""
+    m = flat(annual_hazard=0.03, lgd=0.4)
+    line = RevolvingLine(Terms(1e6, 12, "bullet"), 0.01, fee_bps).priced(STANDARD, EDGES)
+    instrument = FedBack(line, AFFORDABLE, CAP_BPS, FLOOR_BPS)
+    price = instrument.price(m)
+    assert price.figure_bps < -10_000
+    assert price.charged_bps == FLOOR_BPS
+    assert price.annual_pd == pytest.approx(-math.expm1(-0.03 * math.exp(0.08 * -2.5)), rel=1e-12)
+    assert_gradient(instrument, m, atol=1e-4)
+
+
+@pytest.mark.parametrize("coverage", [0.2, 1.0])
+def test_a_valuable_warrant_has_a_price_as_well(coverage: float) -> None:
+    m = flat(annual_hazard=0.03, lgd=0.4)
+    loan = VentureDebt(Terms(1e6, 36, "linear"), Warrant(coverage, 7.0, 0.6))
+    instrument = FedBack(loan.priced(STANDARD, EDGES), AFFORDABLE, CAP_BPS, FLOOR_BPS)
+    price = instrument.price(m)
+    assert price.charged_bps == FLOOR_BPS
+    assert_explained(instrument, m, shifted(m, 0.7))
+
+
+def test_a_move_across_the_floor_of_the_spread_is_explained() -> None:
+    """There the rate begins to feed back: a kink that the path has to find by itself."""
+    line = RevolvingLine(Terms(1e6, 12, "bullet"), 0.4, 250.0).priced(STANDARD, EDGES)
+    instrument = FedBack(line, AFFORDABLE, CAP_BPS, FLOOR_BPS)
+    good, bad = flat(annual_hazard=0.005, lgd=0.4), flat(annual_hazard=0.05, lgd=0.5)
+    assert figure(instrument, good) < FLOOR_BPS < figure(instrument, bad)
+    assert_explained(instrument, good, bad)
+
+
+def test_a_warrant_that_is_worth_more_to_a_riskier_loan_is_refused_in_words() -> None:
+    """Beside a margin of 5000 bp the warrant's running worth rises faster than the loss does."""
+    dear = replace(STANDARD, margin_bps=5_000.0)
+    loan = VentureDebt(Terms(1e6, 36, "bullet"), Warrant(0.9, 7.0, 1.6)).priced(dear, EDGES)
+    m = flat(annual_hazard=0.1, lgd=0.2)
+    with pytest.raises(PolicyError, match=r"no viable price .*: more risk would lower it; at"):
+        FedBack(loan, AFFORDABLE, 10_000.0, FLOOR_BPS).price(m)
+
+
 def test_a_price_that_is_no_number_is_the_model_s_fault() -> None:
     m = flat(annual_hazard=0.03, lgd=0.4)
     m[LGD] = math.nan
@@ -216,7 +312,7 @@ def test_a_batch_takes_few_calls_and_prices_every_row_as_if_it_were_alone() -> N
 
     loan = TermLoan(KINDS[6]).priced(STANDARD, EDGES)
     counting = Counting(loan.legs, STANDARD, EDGES, loan.term_months, loan.loadings)
-    instrument = FedBack(counting, AFFORDABLE, CAP_BPS)
+    instrument = FedBack(counting, AFFORDABLE, CAP_BPS, FLOOR_BPS)
     hazards = np.linspace(0.005, 0.06, 50)
     rows = np.stack([flat(annual_hazard=float(h), lgd=0.4) for h in hazards])
     together = instrument.figures(rows)

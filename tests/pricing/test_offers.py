@@ -70,7 +70,7 @@ def test_nothing_is_offered_that_has_no_section() -> None:
         (("rd_loan", "log_hazard_per_open_milestone"), -0.1),
         (("rd_loan", "pledge_recovery"), True),
         (("guarantee", "largest_cover"), 1.2),
-        (("guarantee", "correlation"), 0.0),
+        (("guarantee", "margin_bps"), 20_000.0),
         (("insurance", "rd_failure", "severity"), "half"),
         (("insurance", "rd_failure", "expense_ratio"), 1.0),
         (("insurance", "rd_failure", "safety_loading"), -0.1),

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from pricing.errors import InputError
-from pricing.ifrs9.cycle import moved
-from pricing.survival import curves
-from pricing.thin_data import loading, upper_bound
-from tests.pricing.cases import EDGES, Floats, flat, margins
+from pricing.thin_data import upper_bound
 
 
 @pytest.mark.parametrize(
@@ -52,27 +47,3 @@ def test_every_fault_is_told_at_once() -> None:
     assert [fault.field for fault in raised.value.faults] == ["firms", "defaults", "confidence"]
     with pytest.raises(InputError, match="defaults must be a whole number from 0 to firms=5"):
         upper_bound(firms=5, defaults=6, confidence=0.9)
-
-
-@given(margins(), st.floats(0.0, 0.9))
-def test_a_loaded_curve_is_never_below_the_floor_nor_below_itself(
-    m: Floats, floor_pd: float
-) -> None:
-    by = loading(m, EDGES, floor_pd=floor_pd)
-    pd = float(curves(m, EDGES, 12).default[-1])
-    loaded = float(curves(moved(m, by), EDGES, 12).default[-1])
-    assert by >= 0
-    assert loaded == pytest.approx(max(pd, floor_pd), rel=1e-9)
-
-
-def test_a_curve_above_the_floor_is_left_alone() -> None:
-    m = flat(annual_hazard=0.03, lgd=0.4)
-    assert loading(m, EDGES, floor_pd=0.02) == 0.0
-    assert loading(m, EDGES, floor_pd=0.0) == 0.0
-    assert loading(m, EDGES, floor_pd=0.05) > 0
-
-
-@pytest.mark.parametrize("floor_pd", [-0.01, 1.0, math.nan])
-def test_a_floor_that_is_no_probability_is_refused(floor_pd: float) -> None:
-    with pytest.raises(InputError, match=r"floor_pd must be in \[0, 1\)"):
-        loading(flat(annual_hazard=0.03, lgd=0.4), EDGES, floor_pd=floor_pd)

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models import keys
+from models.audit import Audit
 from models.keys import SigningKey
 from models.reasons import Language
 from pricing.deal import Deal
-from pricing.errors import InputError, PolicyError
+from pricing.errors import InputError, ModelError, PolicyError
 from pricing.schedule import Terms
 from pricing.support.supported import Support
 from serving.contract import Contract
@@ -95,6 +96,8 @@ class PlainQuote:
     """Ten basis points for every month of the term, and nothing to explain."""
 
     terms: Terms
+    method: str = "path"
+    audit: Audit | None = None
 
     def document(self, language: Language) -> dict[str, Any]:
         return {"spread_bps": f"{10 * self.terms.term_months:.2f}", "language": language}
@@ -110,11 +113,15 @@ class PlainPricer:
         deal: Deal,
         support: Support | None,
         overrides: Mapping[str, float],
+        *,
+        audit: bool,
     ) -> PlainQuote:
         terms = deal.terms
         match project.get("city"):
             case "Nowhere":
                 raise PolicyError("no loans to Nowhere")
+            case "Unfit":
+                raise ModelError("margins must give a finite spread_bps, however: nan")
             case "Crash":
                 raise ZeroDivisionError("a secret of the inside")
         if terms.term_months > 60:
@@ -187,5 +194,8 @@ def desk(ledger: Ledger) -> Desk:
         new_id=lambda now: uuid7(now, lambda size: next(numbers).to_bytes(size, "big")),
         new_salt=lambda: bytes(32),
         code="0" * 64,
+        new_error_id=lambda: "e-1",
+        drawn=lambda quote_id: False,
         stage=lambda stage, seconds: None,
+        audited=lambda method, audit: None,
     )

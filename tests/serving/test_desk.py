@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
+from models.audit import Audit
+from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
+from pricing.support.supported import Support
 from serving.desk import Desk
+from serving.gauges import Gauges
 from serving.ledger.entry import Entry, Kept
 from serving.ledger.ledger import NoLedger
 from serving.problem import RefusedError
-from tests.serving.fakes import ListLedger, desk, request
+from serving.quote_id import drawn
+from tests.serving.fakes import ListLedger, PlainPricer, PlainQuote, desk, request
 
 
 def batch(at: Desk, asked: list[Any]) -> list[Any]:
@@ -82,13 +90,16 @@ def test_each_request_of_a_batch_has_its_own_answer() -> None:
         request(instrument__amount=-1),
         request(project__city="Nowhere"),
         None,
+        request(project__city="Unfit"),
+        request(project__city="Crash"),
         request(reference="b"),
     ]
-    results = orjson.loads(asyncio.run(desk(ledger).batch({"quotes": asked}, "local", "k")).body)[
-        "results"
-    ]
-    assert [result["status"] for result in results] == [201, 422, 409, 422, 201]
-    assert [results[i]["quote"]["reference"] for i in (0, 4)] == ["a", "b"]
+    results = batch(desk(ledger), asked)
+    assert [result["status"] for result in results] == [201, 422, 409, 422, 500, 500, 201]
+    assert [results[i]["quote"]["reference"] for i in (0, -1)] == ["a", "b"]
+    for result in results[4:6]:
+        assert result["problem"]["code"] == "internal_error"
+        assert result["problem"]["detail"] == "this was logged as error e-1"
     assert results[1]["problem"]["faults"][0]["field"] == "instrument.amount"
     assert len(ledger.kept) == 2
 
@@ -111,3 +122,50 @@ def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
         asyncio.run(desk(ListLedger()).quote(request(instrument__grace_months=40), "local", "k"))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
+
+
+@dataclass(frozen=True)
+class AuditedPricer(PlainPricer):
+    """Finds, when it is asked to audit, what a column in the request says."""
+
+    def quote_checked(
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None,
+        overrides: Mapping[str, float],
+        *,
+        audit: bool,
+    ) -> PlainQuote:
+        found = Audit(300.0, np.zeros(1), 0.0, float(str(project["staff"])), 5.0)
+        return PlainQuote(deal.terms, "path", found if audit else None)
+
+
+def test_the_ids_that_are_drawn_are_audited_counted_and_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gauges = Gauges()
+    audited = replace(
+        desk(ListLedger()),
+        pricer=AuditedPricer(),
+        drawn=lambda quote_id: not quote_id.endswith("2"),
+        audited=gauges.audit,
+    )
+    for staff in (12, 700, 3):  # off by 12 bp, not audited, off by 3 bp; 5 are allowed
+        asyncio.run(audited.quote(request(project__staff=staff), "local", f"k{staff}"))
+    audited.what_if(request(project__staff=800))
+    text = gauges.text().decode()
+    assert 'seedrate_audit_difference_bps_count{method="path"} 2.0' in text
+    assert 'seedrate_audit_difference_bps_sum{method="path"} 15.0' in text
+    assert 'seedrate_audit_alarms_total{method="path"} 1.0' in text
+    assert len(caplog.records) == 1
+    assert "000000000001: its path is off" in caplog.text
+    assert "biotech" not in caplog.text
+
+
+def test_the_share_of_ids_that_are_drawn_is_the_share_asked_for() -> None:
+    ids = [f"01a20846-fe00-7000-8000-{number:012x}" for number in range(20_000)]
+    found = sum(drawn(one, share=0.02) for one in ids)
+    assert abs(found - 400) < 4 * np.sqrt(400)  # four standard deviations of a binomial
+    assert not any(drawn(one, share=0.0) for one in ids)
+    assert all(drawn(one, share=1.0) for one in ids)

@@ -200,6 +200,17 @@ def test_a_surprise_shows_an_id_and_nothing_of_the_inside(
     assert "a secret of the inside" in caplog.text
 
 
+@pytest.mark.parametrize("path", ["/v1/quotes", "/v1/what-if"])
+def test_a_model_that_gives_no_number_is_a_fault_of_ours_and_not_a_missing_model(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = ask(APP, "POST", path, request(project__city="Unfit"))
+    assert is_problem(answer, 500, "internal_error")
+    assert "Retry-After" not in answer.headers
+    assert "margins must give a finite spread_bps" in caplog.text
+
+
 def test_what_is_not_ours_goes_on_with_its_body_unread() -> None:
     seen: list[bytes] = []
 

@@ -36,6 +36,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         "SEEDRATE_TIMEOUT_SECONDS": "15",
         "SEEDRATE_PULL_SECONDS": "soon",
         "SEEDRATE_LEDGER_QUEUE": "0",
+        "SEEDRATE_AUDIT_SHARE": "2",
     }
     with pytest.raises(InputError) as error:
         Settings.read(wrong)

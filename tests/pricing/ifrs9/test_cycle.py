@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from pricing.errors import InputError
-from pricing.ifrs9.cycle import moved, point_in_time, shift, through_the_cycle, to_point_in_time
+from pricing.ifrs9.cycle import Cycle, moved, point_in_time, read, shift, through_the_cycle
 from pricing.survival import curves
 from tests.pricing.cases import BUCKETS, EDGES, Floats, flat, margins
 
@@ -77,12 +77,41 @@ def test_only_the_hazard_of_default_moves() -> None:
     assert (again[:, 1:] == m[1:]).all()
 
 
-def test_a_curve_moves_to_the_pd_of_a_bad_year() -> None:
+def test_a_curve_moves_from_todays_state_to_the_pd_of_a_bad_year() -> None:
+    # design note on pricing, section 3: TTC 2 %, Z = +1: 0.52551 %, Z = -1: 3.43773 %
     m = flat(annual_hazard=0.03, lgd=0.4, annual_exits=0.1)
-    m = moved(m, shift(m, EDGES, target_pd=0.02))
-    bad = to_point_in_time(m, EDGES, z=-1.0, correlation=RHO)
-    # design note on pricing, section 3
-    assert curves(bad, EDGES, 12).default[-1] == pytest.approx(0.0343773, rel=0, abs=5e-8)
+    today = moved(m, shift(m, EDGES, target_pd=0.0052551))
+    cycle = Cycle(correlation=RHO, z=1.0)
+    assert cycle.through(today, EDGES) == pytest.approx(0.02, rel=1e-5)
+    bad = cycle.at(today, EDGES, z=-1.0)
+    assert curves(bad, EDGES, 12).default[-1] == pytest.approx(0.0343773, rel=1e-5)
+
+
+@given(margins(), states, correlations)
+def test_todays_state_is_where_a_curve_stays(m: Floats, z: float, rho: float) -> None:
+    same = Cycle(rho, z).at(m, EDGES, z=z)
+    np.testing.assert_allclose(same, m, rtol=0, atol=1e-6)
+
+
+def test_who_can_never_default_never_will() -> None:
+    never = np.array([[-math.inf] * BUCKETS, [-3.0] * BUCKETS, [0.0] * BUCKETS])
+    assert Cycle(RHO, 0.0).at(never, EDGES, z=-3.0) is never
+
+
+def test_less_than_a_year_is_moved_by_what_is_left() -> None:
+    m = np.array([[-5.0], [-math.inf], [0.0]])
+    pd = float(curves(Cycle(RHO, 0.0).at(m, (0, 6), z=-1.0), (0, 6), 6).default[-1])
+    assert pd > float(curves(m, (0, 6), 6).default[-1])
+
+
+def test_every_fault_of_the_section_is_told_at_once() -> None:
+    _, faults = read({"correlation": 1.0, "zz": 0})
+    assert {fault.field for fault in faults} == {
+        "policy.cycle.correlation",
+        "policy.cycle.z",
+        "policy.cycle.zz",
+    }
+    assert [fault.field for fault in read(0.12)[1]] == ["policy.cycle"]
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -0.1, math.nan])

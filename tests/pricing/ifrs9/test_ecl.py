@@ -10,19 +10,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from pricing.errors import InputError
-from pricing.ifrs9.cycle import moved
-from pricing.ifrs9.ecl import (
-    BASE,
-    Scenario,
-    Stage,
-    Staging,
-    check,
-    eir,
-    expected_credit_loss,
-    of_loan,
-    of_loans,
-    stage,
-)
+from pricing.ifrs9.cycle import Cycle, moved, shift
+from pricing.ifrs9.ecl import BASE, Scenario, check, eir, of_loan, present_value
+from pricing.ifrs9.staging import Stage, Staging, read, stage
 from pricing.schedule import Terms, profile
 from pricing.survival import curves
 from tests.pricing.cases import EDGES, KINDS, Floats, flat, margins, terms
@@ -50,34 +40,9 @@ def test_a_falling_exposure_sets_aside_what_was_published() -> None:
     # same source: conditional PDs 2, 3, 4 %, EAD 1, 0.7, 0.4 m, LGD 45 %, EIR 6 %
     default = 1 - np.cumprod(np.array([1.0, 0.98, 0.97, 0.96]))
     exposure, lgd = np.array([1e6, 0.7e6, 0.4e6]), np.full(3, 0.45)
-    twelve_month, lifetime = (
-        expected_credit_loss(
-            default=default,
-            lgd=lgd,
-            exposure=exposure,
-            eir_annual=0.06,
-            period_years=1.0,
-            horizon_periods=horizon,
-        )
-        for horizon in (1, None)
-    )
-    assert twelve_month == pytest.approx(8_490.566, rel=0, abs=5e-4)
-    assert lifetime == pytest.approx(22_479.446, rel=0, abs=5e-4)
-
-
-def test_rows_of_curves_are_taken_together() -> None:
-    def ecl(default: Floats) -> Floats:
-        three = np.ones(3)
-        return expected_credit_loss(
-            default=default,
-            lgd=0.4 * three,
-            exposure=1e6 * three,
-            eir_annual=0.05,
-            period_years=1.0,
-        )
-
-    default = 1 - np.exp(-np.outer([0.01, 0.03], np.arange(4)))
-    assert ecl(default).tolist() == [float(ecl(row)) for row in default]
+    lost = present_value(np.diff(default) * lgd, exposure, eir_annual=0.06, period_years=1.0)
+    assert lost[0] == pytest.approx(8_490.566, rel=0, abs=5e-4)
+    assert lost.sum() == pytest.approx(22_479.446, rel=0, abs=5e-4)
 
 
 @given(margins(), terms(), st.floats(0.0, 0.3))
@@ -168,65 +133,30 @@ def test_thirds_are_weights_that_sum_to_one() -> None:
     check(BASE)
 
 
-@given(st.lists(margins(), min_size=1, max_size=4), terms(), st.data())
-def test_many_loans_say_what_each_says_alone(
-    rows: list[Floats], t: Terms, data: st.DataObject
-) -> None:
-    stages = [data.draw(st.sampled_from(Stage)) for _ in rows]
-    together = of_loans(
-        np.stack(rows),
-        EDGES,
-        t,
-        annual_rate=0.06,
-        stages=np.array(stages),
-        scenarios=GOOD_AND_BAD,
-    )
-    for i, (m, at) in enumerate(zip(rows, stages, strict=True)):
-        alone = of_loan(m, EDGES, t, annual_rate=0.06, stage=at, scenarios=GOOD_AND_BAD)
-        assert alone.stage is at
-        assert together.booked[i] == pytest.approx(alone.booked, rel=1e-12)
-        assert together.lifetime[i] == pytest.approx(alone.lifetime, rel=1e-12)
-
-
 def test_in_default_the_loss_is_certain_whatever_the_scenario() -> None:
-    t = Terms(1e6, 36, "linear", payment_months=12)
+    left = Terms(2e6 / 3, 24, "linear", payment_months=12)
     ecl = of_loan(
-        PLAIN,
-        EDGES,
-        t,
-        annual_rate=0.05,
-        stage=Stage.IMPAIRED,
-        scenarios=GOOD_AND_BAD,
-        elapsed_months=12,
+        PLAIN, EDGES, left, annual_rate=0.05, stage=Stage.IMPAIRED, scenarios=GOOD_AND_BAD
     )
-    assert ecl.booked == pytest.approx(0.4 * 1e6 * 2 / 3)
+    assert ecl.booked == pytest.approx(0.4 * 2e6 / 3)
     assert ecl.twelve_month == ecl.lifetime == ecl.booked
 
 
-def test_a_loan_of_some_age_is_a_younger_one_with_the_hazards_of_its_age() -> None:
-    ahead = np.array([[-5.0, -4.5, -4.0], [-6.0, -5.0, -4.0], [0.3, 0.1, -0.2]])
-    aged = Terms(1e6, 36, "linear", payment_months=3)
-    young = Terms(1e6 * 24 / 36, 24, "linear", payment_months=3)
-    old = of_loan(
-        ahead,
-        (0, 18, 30, 36),
-        aged,
-        annual_rate=0.06,
-        stage=Stage.WEAKENED,
-        elapsed_months=12,
-    )
-    same = of_loan(ahead, (0, 6, 18, 24), young, annual_rate=0.06, stage=Stage.WEAKENED)
-    assert old.lifetime == pytest.approx(same.lifetime, rel=1e-12)
-    assert old.twelve_month == pytest.approx(same.twelve_month, rel=1e-12)
-
-
-def test_the_survivors_of_a_bad_start_are_not_charged_for_it() -> None:
-    # conditional on being there at month 12: (F_36 - F_12) / S_12, at LGD 40 % and no discount
-    m = flat(annual_hazard=0.2, lgd=0.4, annual_exits=0.3)
-    paths = curves(m, EDGES, 36)
-    expected = 4e5 * (paths.default[36] - paths.default[12]) / paths.survival[12]
-    ecl = of_loan(m, EDGES, YEARLY, annual_rate=0.0, stage=Stage.WEAKENED, elapsed_months=12)
-    assert ecl.lifetime == pytest.approx(expected, rel=1e-12)
+def test_a_state_of_the_economy_moves_the_pd_as_published() -> None:
+    # design note on pricing, section 3: TTC 2 %, rho 0.12, Z = -1: 3.43773 %, Z = +1: 0.52551 %
+    year = Terms(1e6, 12, "bullet", payment_months=12)
+    today = moved(PLAIN, shift(PLAIN, EDGES, target_pd=0.0142874))  # that of Z = 0
+    for z, pd in ((-1.0, 0.0343773), (0.0, 0.0142874), (1.0, 0.0052551)):
+        ecl = of_loan(
+            today,
+            EDGES,
+            year,
+            annual_rate=0.0,
+            stage=Stage.PERFORMING,
+            scenarios=(Scenario("state", 1.0, z=z),),
+            cycle=Cycle(correlation=0.12, z=0.0),
+        )
+        assert ecl.booked == pytest.approx(1e6 * 0.4 * pd, rel=1e-5)
 
 
 def test_the_effective_rate_of_monthly_payments_is_compounded() -> None:
@@ -286,39 +216,27 @@ def test_every_fault_of_a_stage_is_told_at_once() -> None:
     assert len(raised.value.faults) == 3
 
 
-def test_every_fault_of_the_curves_is_told_at_once() -> None:
+def test_every_fault_of_the_loan_is_told_at_once() -> None:
+    beyond = replace(YEARLY, term_months=132)
     with pytest.raises(InputError) as raised:
-        expected_credit_loss(
-            default=np.array([0.0, 0.2, 0.1]),
-            lgd=np.array([0.4, 1.4]),
-            exposure=np.array([1.0, -1.0]),
-            eir_annual=-1.0,
-            period_years=0.0,
-            horizon_periods=-1,
-        )
-    assert [fault.field for fault in raised.value.faults] == [
-        "exposure",
-        "default",
-        "lgd",
-        "eir_annual",
-        "period_years",
-        "horizon_periods",
-    ]
+        of_loan(PLAIN, EDGES, beyond, annual_rate=-1.0, stage=Stage.PERFORMING)
+    assert [fault.field for fault in raised.value.faults] == ["terms.term_months", "annual_rate"]
 
 
-def test_every_fault_of_the_loans_is_told_at_once() -> None:
-    with pytest.raises(InputError) as raised:
-        of_loans(
-            PLAIN[None],
-            EDGES,
-            replace(YEARLY, term_months=132),
-            annual_rate=-1.0,
-            stages=np.array([4]),
-            elapsed_months=7,
-        )
-    assert [fault.field for fault in raised.value.faults] == [
-        "terms.term_months",
-        "annual_rate",
-        "stages",
-        "elapsed_months",
-    ]
+def test_a_pd_of_one_is_a_default() -> None:
+    # Basel CRE36.79: the PD of an exposure in default is 100 %
+    assert stage(pd=1.0, pd_at_origination=1.0, days_past_due=0, staging=STAGING) is Stage.IMPAIRED
+
+
+def test_a_policy_says_the_thresholds_in_a_section() -> None:
+    given = {"pd_multiple": 2.5, "pd_rise": math.inf, "weakened_after_days": 20}
+    assert read(given) == (Staging(2.5, math.inf, 20, 90), [])
+    _, faults = read({"pd_multiple": 0.5, "impaired_from_days": 1000, "days": 3})
+    assert {fault.field for fault in faults} == {
+        "policy.staging.pd_multiple",
+        "policy.staging.pd_rise",
+        "policy.staging.impaired_from_days",
+        "policy.staging.days",
+    }
+    _, faults = read({"pd_multiple": 2, "pd_rise": 0.1, "weakened_after_days": 95})
+    assert [fault.field for fault in faults] == ["policy.staging.impaired_from_days"]

@@ -6,6 +6,7 @@ way, as in the oracle of the term loan.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -26,10 +27,19 @@ def rd_spread(loan: RdLoan, policy: Policy, margins: Floats) -> float:
     offer = policy.offers.rd_loan
     assert offer is not None
     terms = loan.terms
-    owed = [_expected(loan, month) * _left(terms, month) for month in range(terms.term_months)]
-    owed = [share / max(owed) for share in owed]
     pledged = offer.pledge_recovery * loan.pledge_value / terms.amount
-    bare = [max(share - pledged, 0.0) for share in owed]
+    owed, bare = [0.0] * terms.term_months, [0.0] * terms.term_months
+    for reached in itertools.product((True, False), repeat=len(loan.milestones)):
+        odds = math.prod(
+            one.success if yes else 1 - one.success
+            for one, yes in zip(loan.milestones, reached, strict=True)
+        )
+        for month in range(terms.term_months):
+            share = _drawn(loan, reached, month) * _left(terms, month)
+            owed[month] += odds * share
+            bare[month] += odds * max(share - pledged, 0.0)
+    peak = max(owed)
+    owed, bare = [share / peak for share in owed], [share / peak for share in bare]
     shifts = [
         offer.log_hazard_per_open_milestone
         * sum(m.month > month - month % terms.payment_months for m in loan.milestones)
@@ -52,13 +62,13 @@ def guarantee_fee(guarantee: Guarantee, policy: Policy, margins: Floats) -> floa
     return 1e4 * loss / annuity + capital_bps + offer.opex_bps + offer.margin_bps
 
 
-def _expected(loan: RdLoan, month: int) -> float:
-    """Return the share expected to be drawn in a month, walking through the milestones."""
-    drawn, odds = 0.0, 1.0
-    for milestone in loan.milestones:
-        odds *= milestone.success
-        if milestone.month <= month:
-            drawn += odds * milestone.share
+def _drawn(loan: RdLoan, reached: Sequence[bool], month: int) -> float:
+    """Return the share drawn by a month; the first milestone that is missed ends the drawing."""
+    drawn = 0.0
+    for milestone, yes in zip(loan.milestones, reached, strict=True):
+        if not yes or milestone.month > month:
+            break
+        drawn += milestone.share
     return drawn
 
 

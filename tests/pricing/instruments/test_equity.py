@@ -192,6 +192,17 @@ def test_the_curve_s_failures_enter_first_chicago_as_published() -> None:
     assert details["vc_method_required_ownership"] == pytest.approx(5 / 19.073486, rel=1e-7)
 
 
+def test_first_chicago_bears_the_stages_that_rnpv_bears() -> None:
+    """One scenario for all who live is rNPV itself, so that the costs are the same."""
+    m = flat(annual_hazard=0.05, lgd=0.4)
+    success = math.prod(stage.success for stage in FUND.stages)
+    alike = Scenarios(success=FUND.exit_value, survival=0.0, failure=0.0, success_share=success)
+    terms = replace(FUND, scenarios=alike)
+    details = EquityStake(terms, EDGES).price(m).details
+    assert terms.stages
+    assert details["first_chicago"] == pytest.approx(details["rnpv"], rel=1e-12)
+
+
 def test_methods_nobody_asked_for_are_not_shown() -> None:
     details = EquityStake(PUBLISHED, EDGES).price(NO_HAZARD).details
     assert set(details) == {"survive_to_exit", "technical_success", "rnpv", "rnpv_multiple"}

@@ -37,7 +37,7 @@ THREE_YEARS = Terms(1e6, 36, "bullet", payment_months=3)
 def guarantees(draw: st.DrawFn) -> Guarantee:
     rate = st.floats(0.0, 0.3)
     asked = draw(terms())
-    given_rate = draw(rate if asked.repayment == "annuity" else st.none() | rate)
+    given_rate = draw(rate) if asked.repayment == "annuity" else None
     return Guarantee(asked, draw(st.floats(0.01, 0.8)), given_rate)
 
 
@@ -162,7 +162,7 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
 
 
 def test_a_cover_above_the_policy_s_names_the_share() -> None:
-    half = replace(NOTHING_ELSE, guarantee=GuaranteeOffer(0.5, 30.0, 20.0, 0.12))
+    half = replace(NOTHING_ELSE, guarantee=GuaranteeOffer(0.5, 30.0, 20.0))
     under = replace(STANDARD, offers=half)
     Guarantee(THREE_YEARS, 0.5).priced(under, EDGES)
     with pytest.raises(InputError, match=r"instrument\.covered_share must be at most 0\.5, the"):

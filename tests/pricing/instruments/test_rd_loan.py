@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing import kernels
+from pricing.arrange import arranged
 from pricing.credit import Credit
 from pricing.errors import InputError, PolicyError
+from pricing.ifrs9.ecl import Scenario
 from pricing.instruments.rd_loan import Milestone, RdLoan
 from pricing.instruments.term_loan import TermLoan
 from pricing.offers import NOTHING_ELSE, RdOffer
@@ -34,6 +37,7 @@ from tests.pricing.instruments.laws import (
 AT_ONCE = (Milestone(0, 1.0),)
 IN_THREE = (Milestone(0, 0.3), Milestone(12, 0.3, success=0.8), Milestone(24, 0.4, success=0.7))
 FOUR_YEARS = Terms(1e6, 48, "bullet", payment_months=3)
+FORESEEN = replace(STANDARD, scenarios=(Scenario("base", 1.0),))
 FAIR = flat(annual_hazard=0.05, lgd=0.4)
 
 
@@ -86,11 +90,48 @@ def test_drawn_at_once_it_is_a_plain_loan(loan: RdLoan, m: Floats) -> None:
 
 
 def test_milestones_draw_what_is_expected_of_them() -> None:
-    # by hand: 0.3, then + 0.3 x 0.8, then + 0.4 x 0.8 x 0.7, over the last, 0.764
-    drawn = RdLoan(FOUR_YEARS, IN_THREE).drawn
-    assert drawn[[0, 3]] == pytest.approx([0.3 / 0.764] * 2, rel=1e-14)
-    assert drawn[[4, 7]] == pytest.approx([0.54 / 0.764] * 2, rel=1e-14)
-    assert drawn[[8, 15]].tolist() == [1.0, 1.0]
+    # by hand: 0.3, then + 0.3 x 0.8, then + 0.4 x 0.8 x 0.7 of the amount
+    drawn = priced(RdLoan(FOUR_YEARS, IN_THREE)).shares(FOUR_YEARS, 0.05)
+    assert drawn[[0, 3]] == pytest.approx([0.3] * 2, rel=1e-14)
+    assert drawn[[4, 7]] == pytest.approx([0.54] * 2, rel=1e-14)
+    assert drawn[[8, 15]] == pytest.approx([0.764] * 2, rel=1e-14)
+
+
+def test_drawing_stops_at_the_first_milestone_that_is_missed() -> None:
+    # by hand: the second is missed by 0.2, the third by 0.8 x 0.3, none by 0.8 x 0.7
+    odds, shares = zip(*RdLoan(FOUR_YEARS, IN_THREE).drawings, strict=True)
+    assert odds == pytest.approx((0.2, 0.24, 0.56), rel=1e-14)
+    assert [share[-1] for share in shares] == pytest.approx([0.3, 0.6, 1.0], rel=1e-14)
+
+
+def test_a_linear_loan_repays_in_equal_parts_what_was_drawn() -> None:
+    # by hand: two of eight payments after the grace leave three quarters of what each way drew
+    linear = Terms(1e6, 48, "linear", grace_months=24, payment_months=3)
+    ways = [share for _, share in RdLoan(linear, IN_THREE).drawings]
+    assert [share[10] for share in ways] == pytest.approx([0.225, 0.45, 0.75], rel=1e-14)
+
+
+def test_a_pledge_covers_how_far_drawing_got_and_not_its_mean() -> None:
+    """The pledge recovers 0.6 of the amount. Of the first half it covers all; where the second is
+    drawn, by 0.8, it leaves 0.4: 0.32 of 0.9 drawn on average. The mean of 0.9 would leave 0.3.
+    """
+    halves = (Milestone(0, 0.5), Milestone(12, 0.5, success=0.8))
+    loan = RdLoan(FOUR_YEARS, halves, pledge_value=2.4e6)
+    risk = priced(loan).legs.grid[:, kernels.RISK]
+    assert risk[:4].tolist() == [0.0] * 4
+    assert risk[4:] == pytest.approx(0.32 / 0.9, rel=1e-14)
+
+
+def test_what_is_set_aside_is_of_what_is_drawn_and_not_of_the_whole_amount() -> None:
+    """By hand: a quarter is out for three months, and with even odds all of it from then on."""
+    year = Terms(1e6, 12, "bullet", payment_months=3)
+    loan = RdLoan(year, (Milestone(0, 0.25), Milestone(3, 0.75, success=0.5)))
+    price = arranged(loan, None, FORESEEN, EDGES).price(FAIR)
+    cumulated = 0.0125 * np.array([0, math.exp(0.15), *(math.exp(0.15) + np.arange(1, 4))])
+    fell = np.diff(-np.expm1(-cumulated))  # the milestone ahead makes the first quarter riskier
+    present = (1 + price.rate / 4) ** -np.arange(1, 5.0)
+    ecl = 1e6 * 0.4 * float(np.array([0.25, 0.625, 0.625, 0.625]) @ (fell * present))
+    assert price.details["ecl"]["lifetime"] == pytest.approx(ecl, rel=0, abs=0.006)
 
 
 def test_a_milestone_lies_ahead_until_it_is_reached() -> None:
@@ -123,7 +164,7 @@ def test_a_pledge_lowers_the_expected_loss_only(loan: RdLoan, m: Floats, more: f
 
 
 def test_a_pledge_that_recovers_half_halves_the_loss() -> None:
-    # a bullet of one million: 25 % of two millions is half of it
+    # a bullet of one million, drawn at once: 25 % of two millions is half of it
     bare, half, all_of_it = (
         lines(priced(RdLoan(FOUR_YEARS, AT_ONCE, pledge)).price(FAIR))["expected_loss"]
         for pledge in (0.0, 2e6, 4e6)

@@ -316,3 +316,13 @@ def test_margins_with_a_bucket_too_many_are_refused() -> None:
 def test_a_loan_is_an_instrument() -> None:
     instrument: Instrument = loan(KINDS[0])
     assert instrument.price(flat(annual_hazard=0.03, lgd=0.4)).figure == "spread_bps"
+
+
+@pytest.mark.parametrize("months", [1, 6, 12, 36])
+def test_the_borrower_s_year_is_a_year_and_the_published_pd_ends_with_the_loan(months: int) -> None:
+    # by hand: 1 - exp(-0.02 t); capital has always asked for the year (CRE32.4)
+    price = loan(Terms(1e6, months, "bullet")).price(flat(annual_hazard=0.02, lgd=0.4))
+    assert price.annual_pd == pytest.approx(-math.expm1(-0.02), rel=1e-12)
+    for month in (12, 36, 60):
+        lived = min(month, months) / 12
+        assert price.pd[str(month)] == pytest.approx(-math.expm1(-0.02 * lived), rel=1e-12)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from pricing import policy
 from pricing.errors import InputError
+from pricing.instrument import Leg
 from pricing.policy import POLICIES
 from pricing.support.scheme import FirstLoss, Payer, Scheme, Share, read
 from pricing.support.sharing import (
-    Leg,
     Relief,
     pool_relief,
     relief,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import POLICIES, Policy
 from pricing.schedule import Terms
+from pricing.support import pool
 from pricing.support.scheme import Share
 from pricing.support.supported import Support, Supported
 from tests.pricing.cases import EDGES, Floats, flat, margins, terms
@@ -68,11 +68,11 @@ def test_every_basis_point_of_the_expected_loss_has_a_payer(
     loan: Terms, m: Floats, scheme: tuple[str, str | None]
 ) -> None:
     price = supported(loan, asked(scheme)).price(m)
-    told = price.details["support"]
-    parts = [Decimal(payer["bps"]) for payer in told["expected_loss_payers"]]
-    cent = Decimal(round(100 * lines(price)["expected_loss"])) / 100
-    assert sum(parts) == cent
+    parts = [leg.amount for leg in price.payers]
+    assert sum(parts) == lines(price)["expected_loss"]
     assert min(parts) >= 0
+    others = [leg.amount for leg in price.payers if leg.role != "bank"]
+    assert math.fsum(others) == -lines(price)["scheme_loss"]
 
 
 @given(terms(), margins(), some_schemes, st.sampled_from(SUBSIDIES))
@@ -154,8 +154,7 @@ def test_a_scheme_shares_nothing_of_no_loss(scheme: tuple[str, str | None]) -> N
     for deal, m in ((pledged, FAIR), (TermLoan(LOAN), safe)):
         price = arranged(deal, asked(scheme), CHINA, EDGES).price(m)
         assert lines(price)["scheme_loss"] == 0
-        payers = price.details["support"]["expected_loss_payers"]
-        assert {payer["bps"] for payer in payers} == {"0.00"}
+        assert {leg.amount for leg in price.payers} == {0.0}
 
 
 def test_a_subsidy_counts_what_is_drawn_not_what_is_promised() -> None:
@@ -176,6 +175,37 @@ def test_a_cap_of_a_subsidy_counts_what_is_drawn_of_a_line() -> None:
     line = RevolvingLine(Terms(1e8, 12, "bullet"), utilisation=0.4)
     price = arranged(line, asked(subsidy=SUBSIDIES[1]), CHINA, EDGES).price(FAIR)
     assert lines(price)["subsidy"] == pytest.approx(-150.0, rel=1e-12)
+
+
+def test_a_cap_of_a_subsidy_counts_how_far_drawing_got() -> None:
+    """50 m are subsidised. After the first year 40 m are out or, as likely, all of 100 m: 40 and
+    50 m are subsidised then, so 45 m of 70 m. A cap on the mean would let 50 m of 70 m pass.
+    """
+    halves = (Milestone(0, 0.4), Milestone(12, 0.6, success=0.5))
+    loan = RdLoan(Terms(1e8, 24, "bullet", payment_months=3), halves)
+    price = arranged(loan, asked(subsidy=SUBSIDIES[1]), CHINA, EDGES).price(FAIR)
+    ends = np.arange(3, 25, 3)
+    worth = CHINA.funding_curve.discount[2 * ends] * price.curves.survival[ends]
+    first, then = worth[:4].sum(), worth[4:].sum()
+    expected = 150 * (40 * first + 45 * then) / (40 * first + 70 * then)
+    assert lines(price)["subsidy"] == pytest.approx(-expected, rel=1e-12)
+
+
+def test_a_cap_a_firm_is_held_to_the_most_that_may_be_drawn() -> None:
+    """The plan covers firms up to 30 m; a loan that may come to 31 m is above, however likely."""
+    steps = (Milestone(0, 0.2), Milestone(12, 0.8, success=0.1))
+    loan = RdLoan(Terms(31e6, 24, "bullet"), steps)
+    with pytest.raises(InputError, match=r"terms\.amount must be above 0 and at most 30000000"):
+        arranged(loan, asked(SCHEMES[0]), CHINA, EDGES)
+
+
+@pytest.mark.parametrize("months", [3, 6, 12, 36])
+def test_a_pool_s_cap_counts_within_a_year_however_short_the_loan(months: int) -> None:
+    """The pool covers a revolving book: by hand, 40 % of the loss times E[min(L, 3 %)] / E[L]."""
+    loan = Terms(1e6, months, "bullet")
+    told = lines(supported(loan, asked(("local_risk_pool", None))).price(FAIR))
+    cover = pool.effective_cover(limit=0.03, pd=-math.expm1(-0.05), lgd=1.0, correlation=0.12)
+    assert told["scheme_loss"] == pytest.approx(-0.4 * cover * told["expected_loss"], rel=1e-9)
 
 
 def test_a_tier_without_a_scheme_is_refused() -> None:

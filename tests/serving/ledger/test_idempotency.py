@@ -124,7 +124,7 @@ def test_a_crash_between_commit_and_reply_leaves_the_quote_for_the_retry(tmp_pat
 
 def test_what_the_policy_would_refuse_today_is_still_replayed(books: Ledger) -> None:
     class Refuses(PlainPricer):
-        def quote_checked(self, *asked: Any) -> PlainQuote:
+        def quote_checked(self, *asked: Any, audit: bool) -> PlainQuote:
             raise PolicyError("no loans any more")
 
     first = asyncio.run(desk(books).quote(request(), "local", "k"))
