@@ -35,7 +35,10 @@ class Held:
     def write(self, note: str) -> None:
         """Put a newer checkpoint in place of the last, at once."""
         beside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        beside.write_text(note, encoding="utf-8")
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())  # an empty file after a power cut would stop the next start
         beside.replace(self.path)
 
     def check(self, subtrees: Subtrees, size: int) -> int:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import json
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -133,6 +138,26 @@ def test_what_was_acknowledged_survives_the_worker(process: str) -> None:
     for _, headers, body in given:
         assert call(process + headers["Location"])[2] == body
     assert call(f"{process}/v1/quotes", GOOD)[0] == 201
+
+
+def test_a_thousand_retries_across_a_crash_get_one_quote(process: str) -> None:
+    key = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+    struck = threading.Event()
+
+    def patient(number: int) -> bytes:
+        if number == 500 and not struck.is_set():
+            struck.set()
+            worker(process).kill()
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                status, _, body = call(f"{process}/v1/quotes", GOOD, key)
+                if status == 201:
+                    return body
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(50) as callers:
+        bodies = set(callers.map(patient, range(1000)))
+    assert len(bodies) == 1
 
 
 def worker(url: str) -> psutil.Process:

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, make_url
 
-from serving.ledger import keyring, migrate, tree
+from serving.ledger import erasure, keyring, migrate, tree
 from serving.ledger.audit import audit
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.schema import METADATA
@@ -159,6 +159,31 @@ def test_a_server_needs_no_more_than_the_page_grants(database: str, tmp_path: Pa
     with psycopg.connect(theirs) as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM private")
+
+
+def test_what_is_erased_is_gone_from_the_table_and_the_proofs_stay(
+    cluster: Cluster, database: str, tmp_path: Path
+) -> None:
+    canary = "CanaryBorrower" * 3
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        record(books, [entry(str(at), reference=canary if at == 5 else "R") for at in range(9)])
+        assert on_disk(cluster, canary)
+        found = books.store.reader.subjects("local", canary)
+        asyncio.run(erasure.erase(books, found, "as asked"))
+        assert books.store.reader.subjects("local", canary) == []
+        assert not on_disk(cluster, canary)
+    store = PostgresStore(database)
+    done = audit(store.reader)
+    assert (done.faults, done.erased) == ([], 1)
+    store.close()
+
+
+def on_disk(cluster: Cluster, text: str) -> bool:
+    """Say whether a table's file holds a text; the write-ahead log keeps it for longer."""
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    files = [path for path in (cluster.data / "base").rglob("*") if path.is_file()]
+    return any(text.encode() in path.read_bytes() for path in files)
 
 
 def test_the_password_is_never_said(tmp_path: Path) -> None:
