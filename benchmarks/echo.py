@@ -6,6 +6,7 @@ What it answers in a second is what serving alone allows; benchmarks/throughput.
 from __future__ import annotations
 
 import gc
+import os
 import secrets
 
 import bentoml
@@ -16,9 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from serving.access import root
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.service import TUNED
+from serving.settings import Settings
 
 
 async def echo(request: Request) -> Response:
@@ -50,6 +53,7 @@ def gate(app: ASGIApp) -> Gate:
     return Gate(
         ours=ECHO,
         behind=app,
+        guard=root.guard(Settings.read(os.environ)),
         hosts=frozenset({"127.0.0.1", "localhost"}),
         timeout_seconds=10.0,
         observe=Gauges().request,

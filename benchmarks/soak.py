@@ -28,12 +28,14 @@ import orjson
 import psutil
 
 from features.column import ColumnSet, Kind
+from serving.access import root
 from serving.champion import champion
 from serving.client import Client
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BODIES, CALLERS, PER_SECOND, LINE_SECONDS = 256, 2, 60, 10
+SHARED = {"SEEDRATE_ACCESS", "SEEDRATE_PEPPER"}  # not for benchmarks
 GROWTH_MB = 16.0  # allowed between the middle and the end: what allocators keep, and no leak
 
 
@@ -43,16 +45,36 @@ def main(minutes: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings.read(os.environ)
     asked = list(bodies(champion(settings).column_set, random.Random(0)))
-    environment = {**os.environ, "SEEDRATE_TRACKING_URI": "off", "SEEDRATE_VAR": str(folder)}
-    environment["SEEDRATE_TRUSTED_KEYS"] = str(settings.trusted_keys)
+    environment = apart(settings, folder)
     try:
         shutil.copytree(settings.models, folder / "models")
         with server(environment, folder) as (url, process):
             watch = Watch(psutil.Process(process.pid))
-            soak(Client(url), asked, minutes, watch)
+            soak(Client(url, key(environment)), asked, minutes, watch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(watch.verdict())
+
+
+def apart(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return the environment of a server with a `var` of its own, that limits nobody."""
+    environment = {name: value for name, value in os.environ.items() if name not in SHARED}
+    return environment | {
+        "SEEDRATE_TRACKING_URI": "off",
+        "SEEDRATE_VAR": str(folder),
+        "SEEDRATE_TRUSTED_KEYS": str(settings.trusted_keys),
+        "SEEDRATE_LIMIT_PRICE": "10000000",
+    }
+
+
+def key(environment: Mapping[str, str]) -> str:
+    """Return a new key of a server that reads this environment."""
+    store = root.key_store(Settings.read(environment))
+    try:
+        expires = int(time.time()) + 24 * 3600
+        return store.create("local", "benchmark", frozenset({"price"}), expires).text
+    finally:
+        store.close()
 
 
 @dataclass

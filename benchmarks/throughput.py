@@ -30,7 +30,7 @@ import mlflow.lightgbm
 import numpy as np
 import orjson
 
-from benchmarks.soak import ROOT, bodies, free_port, server
+from benchmarks.soak import ROOT, apart, bodies, free_port, key, server
 from models.hazard import HazardModel
 from serving.champion import champion
 from serving.settings import Settings
@@ -60,8 +60,10 @@ def main(seconds: int) -> None:
     asked = list(bodies(model.column_set, random.Random(0)))
     try:
         shutil.copytree(settings.models, folder / "models")
-        quotes = our_service(folder, asked, seconds)
-        echoes = echo_service(folder, asked, seconds)
+        environment = apart(settings, folder)
+        shown = key(environment)
+        quotes = our_service(folder, environment, shown, asked, seconds)
+        echoes = echo_service(folder, environment, shown, asked, seconds)
         bare = mlflow_server(folder, model, seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,16 +76,18 @@ def main(seconds: int) -> None:
     print(f"quotes over mlflow {quotes.per_second / bare.per_second:.1f}   (asked: 20)")
 
 
-def our_service(folder: Path, asked: Sequence[bytes], seconds: int) -> Load:
-    """Ask our own server for explained quotes."""
-    environment = {**os.environ, "SEEDRATE_TRACKING_URI": "off", "SEEDRATE_VAR": str(folder)}
-    environment["SEEDRATE_TRUSTED_KEYS"] = str(Settings.read(os.environ).trusted_keys)
+def our_service(
+    folder: Path, environment: Mapping[str, str], shown: str, asked: Sequence[bytes], seconds: int
+) -> Load:
+    """Ask our own server for explained quotes, and show it a key."""
     with server(environment, folder) as (url, _):
-        return loaded(f"{url}/v1/quotes", asked, seconds, folder)
+        return loaded(f"{url}/v1/quotes", asked, seconds, folder, shown)
 
 
-def echo_service(folder: Path, asked: Sequence[bytes], seconds: int) -> Load:
-    """Ask the echo for the same bodies."""
+def echo_service(
+    folder: Path, environment: Mapping[str, str], shown: str, asked: Sequence[bytes], seconds: int
+) -> Load:
+    """Ask the echo for the same bodies, and show it the same key."""
     port = free_port()
     command = [
         sys.executable,
@@ -94,8 +98,8 @@ def echo_service(folder: Path, asked: Sequence[bytes], seconds: int) -> Load:
         "--port",
         str(port),
     ]
-    with running(command, f"http://127.0.0.1:{port}/livez", folder, os.environ):
-        return loaded(f"http://127.0.0.1:{port}/v1/quotes", asked, seconds, folder)
+    with running(command, f"http://127.0.0.1:{port}/livez", folder, environment):
+        return loaded(f"http://127.0.0.1:{port}/v1/quotes", asked, seconds, folder, shown)
 
 
 def mlflow_server(folder: Path, model: HazardModel, seconds: int) -> Load:
@@ -149,10 +153,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def loaded(url: str, asked: Sequence[bytes], seconds: int, folder: Path) -> Load:
+def loaded(url: str, asked: Sequence[bytes], seconds: int, folder: Path, shown: str = "") -> Load:
     """Warm a server up, load it, and return what wrk saw."""
     script = folder / "bodies.lua"
-    script.write_text(lua(asked), encoding="utf-8")
+    script.write_text(lua(asked, shown), encoding="utf-8")
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script), url]
     subprocess.run([*command, "-d2"], check=True, capture_output=True)
     said = subprocess.run(
@@ -176,8 +180,8 @@ def found(pattern: str, text: str) -> str:
     return match[1]
 
 
-def lua(asked: Sequence[bytes]) -> str:
-    """Return wrk's script: one body after the other."""
+def lua(asked: Sequence[bytes], shown: str) -> str:
+    """Return wrk's script: one body after the other, each with the key that is shown."""
     bodies = ",\n".join(f"[==[{body.decode()}]==]" for body in asked)
     return f"""
 local bodies = {{{bodies}}}
@@ -185,6 +189,7 @@ local at = 0
 local prefix = os.time() .. "-"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer {shown}"
 request = function()
   at = at + 1
   wrk.headers["Idempotency-Key"] = prefix .. at

@@ -9,6 +9,7 @@ PY=${PY:-.venv/bin/python} PORT=${PORT:-3000} PROJECTS=${PROJECTS:-60000}
 export SEEDRATE_VAR=var
 # the demo stays in var/, whatever else is configured
 unset SEEDRATE_TRACKING_URI SEEDRATE_POLICY SEEDRATE_GATES SEEDRATE_SIGNING_KEY SEEDRATE_TRUSTED_KEYS
+unset SEEDRATE_ACCESS SEEDRATE_PEPPER SEEDRATE_KEY
 log=var/server.log server=
 mkdir -p var
 
@@ -70,15 +71,17 @@ run "$PY" -m training promote --reason "first quotes"
 say "3/4  Serve it (log: $log)"
 start_server || start_server || start_server || exit 1
 
-say "4/4  Ask for three quotes: a good project, a poor one, one with missing sources"
+say "4/4  Ask for three quotes, with a key: a good project, a poor one, one with missing sources"
+[ -s var/keys/caller.key ] || run "$PY" -m serving keys create --client demo --keep
 run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/missing_sources.json
 
 if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in var/."; exit; fi
 say "Serving on $url until you press Ctrl-C. In another terminal:"
 cat <<TEXT
-  curl -s $url/v1/quotes -H 'Content-Type: application/json' -H 'Idempotency-Key: mine' -d @examples/good.json
-  curl -s $url/v1/columns        what a project is described by
-  curl -s $url/openapi.json      the interface, for your own client
+  KEY="Authorization: Bearer \$(cat var/keys/caller.key)"
+  curl -s $url/v1/quotes -H "\$KEY" -H 'Idempotency-Key: mine' -H 'Content-Type: application/json' -d @examples/good.json
+  curl -s $url/v1/columns -H "\$KEY"        what a project is described by
+  curl -s $url/openapi.json -H "\$KEY"      the interface, for your own client
   ${PY%python}mlflow ui --backend-store-uri sqlite:///var/mlflow.db --port 5000    runs, curves, versions
 TEXT
 wait "$server"

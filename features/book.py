@@ -89,6 +89,23 @@ class Book:
         )
         return known.take(known.age_months >= 1)
 
+    def until(self, month: int) -> Book:
+        """Return the book as if nobody had looked from the beginning of a month on.
+
+        What happened later is censored. Loans without one full month at risk before it are left
+        out.
+        """
+        last = month - 1 - self.originated  # (n,) age in the last month that counts
+        ended = self.age_months > last
+        cut = replace(
+            self,
+            age_months=np.minimum(self.age_months, last),
+            event=np.where(ended, CENSORED, self.event).astype(np.int8),
+            event_known=np.where(ended, month - 1, self.event_known),
+            lgd=np.where(ended, np.nan, self.lgd),
+        )
+        return cut.take(last >= 1)
+
     def exposure(self, edges: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
         """Return months at risk, defaults and exits by age bucket (edge k, edge k + 1].
 

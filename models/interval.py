@@ -10,10 +10,12 @@ Both are standard deviations of the logit of PD at one horizon, that at which `t
 The ends are reached by one shift of all log-hazards of default, up or down; every other figure of
 the quote has its interval at the same two sets of margins, the price among them.
 
-The level is one of groups: of a tenth of the score in a quarter, defaults lie inside so often
-(`training/cohorts.py` measures it). A single project's own probability cannot be observed and may
-lie outside more often, by what its columns do not tell. Not contained either: a loss given default
-or early exits that turn out otherwise.
+The level is one of groups: of a tenth of the score in a quarter of originations, defaults lie
+inside so often. `training/drift.py` measures it on rolling origins, each tried with the tau of the
+others, so that tau contains what moves a quarter as a whole, the economy, as well as what moves a
+group by itself. It speaks of economies like those of the origins, not of a worse one. A single
+project's own probability cannot be observed and may lie outside more often, by what its columns do
+not tell. Not contained either: a loss given default or early exits that turn out otherwise.
 """
 
 from __future__ import annotations

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from features.project import faults
 from models.audit import Audit
 from models.explain import Explanation, attribute, explain, needs_exact
+from models.grades import grade_of
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.reasons import Language
@@ -18,6 +21,7 @@ from pricing.basis_points import text
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.instrument import Price
+from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.schedule import Terms
 from pricing.support.supported import Support
@@ -39,6 +43,7 @@ class Pricer:
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
         *,
+        caller: str = ANYONE,
         audit: bool = False,
     ) -> Quote:
         """Check, encode, read, price, explain.
@@ -48,6 +53,7 @@ class Pricer:
             deal: what is asked to be priced.
             support: schemes and subsidies asked for.
             overrides: numbers of the policy that the caller asks to change, within its bounds.
+            caller: who asks, as the policy's bounds name them.
             audit: hold the explanation against the exact values of its groups.
 
         Raises:
@@ -56,7 +62,7 @@ class Pricer:
         wrong = faults(self.model.column_set, project)
         if wrong:
             raise InputError(wrong)
-        return self.quote_checked(project, deal, support, overrides, audit=audit)
+        return self.quote_checked(project, deal, support, overrides, caller=caller, audit=audit)
 
     def quote_checked(
         self,
@@ -65,13 +71,14 @@ class Pricer:
         support: Support | None = None,
         overrides: Mapping[str, float] = NONE,
         *,
+        caller: str = ANYONE,
         audit: bool = False,
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         model = self.model
         x = model.encoder.row(project, deal.terms)
         reading = model.read(x)
-        instrument = arranged(deal, support, self.policy, model.edges, overrides)
+        instrument = arranged(deal, support, self.policy, model.edges, overrides, caller)
         price = instrument.price(reading.margins + model.overlay)
         interval = model.interval(reading, instrument)
         parts = attribute(model, reading, instrument)
@@ -107,6 +114,7 @@ class Quote:
             self.waterfall.of: text(self.waterfall.total),
             "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
+            "grade": int(grade_of(np.array([self.price.annual_pd]))[0]),
             "lgd": f"{self.price.lgd:.6f}",
             "survival": [
                 {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)

@@ -11,6 +11,7 @@ from pricing.errors import Fault, InputError
 from pricing.feedback import FedBack
 from pricing.ifrs9.provision import Provisioned
 from pricing.instrument import Instrument
+from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.prudence import Prudent
 from pricing.support.supported import Support, Supported
@@ -25,6 +26,7 @@ def arranged(
     policy: Policy,
     edges: Sequence[int],
     overrides: Mapping[str, float] = NONE,
+    caller: str = ANYONE,
 ) -> Instrument:
     """Return what a deal is priced by.
 
@@ -34,12 +36,13 @@ def arranged(
         policy: whose feedback of the rate on the risk, where it has one, holds for all loans.
         edges: (K + 1,) months between age buckets.
         overrides: numbers of the policy that a caller asks to change; all of them are a lender's.
+        caller: who asks, as the policy's bounds name them.
 
     Raises:
         InputError: the terms, the support or the overrides are not to be had; it names every field.
         PolicyError: the policy does not offer the instrument.
     """
-    rules = policy.overridden(overrides) if overrides else policy
+    rules = policy.overridden(overrides, caller=caller) if overrides else policy
     priced = deal.priced(rules, edges)
     if isinstance(priced, Credit) and priced.funded:
         return _lent(priced, deal, support, rules)

@@ -21,6 +21,10 @@ class Overrides:
 
     by_caller: Mapping[str, Bounds] = field(default_factory=dict)
 
+    def bounds(self, caller: str) -> Bounds:
+        """Return the bounds of a caller, else those of anyone."""
+        return self.by_caller.get(caller, self.by_caller.get(ANYONE, {}))
+
     def check(self, asked: Mapping[str, float], *, caller: str = ANYONE) -> None:
         """Raise an InputError, with every fault, unless the caller may ask for these numbers.
 
@@ -30,7 +34,7 @@ class Overrides:
         Traceback (most recent call last):
         pricing.errors.InputError: overrides.margin_bps must be from 0 to 100, however: 140.0
         """
-        bounds = self.by_caller.get(caller, self.by_caller.get(ANYONE, {}))
+        bounds = self.bounds(caller)
         faults = [fault for name, number in asked.items() for fault in _wrong(name, number, bounds)]
         if faults:
             raise InputError(faults)

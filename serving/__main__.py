@@ -19,13 +19,15 @@ from pricing import policy
 from pricing.errors import InputError, ModelError, SeedrateError
 from pricing.ifrs9 import portfolio
 from serving import app as parts
+from serving.access import command
+from serving.access.caller import LOCAL
+from serving.access.key_file import kept
 from serving.champion import ROOT, champion
 from serving.client import Client
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger.commands import ledger_cli
-from serving.ledger.counter import LOCAL
 from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
@@ -39,6 +41,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Serve explained prices of early-stage loans. Settings: docs/settings.md.",
 )
+cli.add_typer(command.keys, name="keys")
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
@@ -55,12 +58,12 @@ def start(
     """Start the HTTP server, tuned, with the champion of the registry.
 
     The same as `bentoml serve serving.service:Seedrate`, with everything it writes below `var`.
-    Then: python -m serving ask http://localhost:3000 examples/good.json
+    It answers those who show a key: python -m serving keys create --client me --keep
     """
     environment = {**os.environ, **launched(Settings.read(os.environ))}
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
-    command += ["--working-dir", str(ROOT), "--host", host, "--port", str(port)]
-    os.execve(command[0], command, environment)
+    serve = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
+    serve += ["--working-dir", str(ROOT), "--host", host, "--port", str(port)]
+    os.execve(serve[0], serve, environment)
 
 
 @cli.command()
@@ -87,12 +90,20 @@ def ask(
     as_json: AsJson = False,
     language: Said = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = 0,
+    key: Annotated[
+        str,
+        typer.Option(
+            envvar="SEEDRATE_KEY",
+            show_envvar=True,
+            help="To show the server; else the one that `keys create --keep` left here.",
+        ),
+    ] = "",
 ) -> None:
     """Ask a running server for quotes over HTTP, and print each as a waterfall.
 
     Try: python -m serving ask http://localhost:3000 examples/*.json
     """
-    client = Client(url)
+    client = Client(url, key or kept(Settings.read(os.environ).key_file))
     if why := client.wait_ready(wait):
         raise RefusedError(NOT_READY, why)
     failed = False
@@ -150,7 +161,7 @@ async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
     rules = parts.rules(settings, model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
-        return _desk(settings, contract, pricer, NoLedger()).what_if(body).body
+        return _desk(settings, contract, pricer, NoLedger()).what_if(body, LOCAL).body
     ledger = parts.ledger(settings)
     try:
         ledger.wait_open(5)

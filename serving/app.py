@@ -19,18 +19,22 @@ from pricing.errors import InputError, SeedrateError
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
+from serving.access import root
+from serving.access.caller import Caller
+from serving.access.guard import Guard
 from serving.champion import ROOT, champion
 from serving.contract import Contract
 from serving.desk import Desk, Reply
-from serving.documents import Identity, columns_document, model_document
+from serving.desk import Ledger as AnyLedger
+from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.ledger import keyring, policies
 from serving.ledger.anchors import Anchors
 from serving.ledger.commitment import SALT_BYTES
-from serving.ledger.counter import LOCAL, Counter
+from serving.ledger.counter import Counter
 from serving.ledger.held import Held
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.sqlite import SqliteStore
@@ -42,7 +46,6 @@ from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
 
 EXAMPLES = ROOT / "examples"
-AnyLedger = Ledger | NoLedger
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Server:
     gauges: Gauges
     ledger: Ledger
     office: Office
+    guard: Guard
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -60,7 +64,7 @@ class Server:
         gauges, kept = Gauges(), ledger(settings)
         office = Office(Counter(kept, Anchors(settings.anchors)), gauges)
         gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
-        return cls(settings, gauges, kept, office)
+        return cls(settings, gauges, kept, office, root.guard(settings))
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -87,19 +91,21 @@ class Server:
         return Gate(
             ours=self.office.router(),
             behind=behind,
+            guard=self.guard,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
             new_error_id=new_error_id,
         )
 
-    async def quote(self, body: Any) -> Reply:
-        """Answer a caller who cannot name a request, and so cannot repeat it."""
-        return await self.office.served.desk.quote(body, LOCAL, fresh_id(clock()))
+    async def quote(self, body: Any, caller: Caller, key: str | None) -> Reply:
+        """Answer a caller who may be unable to name a request, and so to repeat it."""
+        return await self.office.served.desk.quote(body, caller, key or fresh_id(clock()))
 
     def close(self) -> None:
-        """Record what waits, and let the ledger go."""
+        """Record what waits, and let the ledger and the keys go."""
         self.ledger.close()
+        self.guard.close()
 
 
 def ledger(settings: Settings) -> Ledger:
@@ -140,7 +146,7 @@ def fresh_id(now: datetime) -> str:
 def bundle(
     model: HazardModel,
     rules: Policy,
-    kept: Ledger | NoLedger,
+    kept: AnyLedger,
     gauges: Gauges,
     *,
     audit_share: float,
@@ -151,7 +157,7 @@ def bundle(
     _warm(pricer)
     return Bundle(
         desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
-        model=model_document(model, rules),
+        model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
             openapi_document(model.column_set, contract, askable(contract, EXAMPLES))
@@ -162,7 +168,7 @@ def bundle(
 def desk(
     contract: Contract,
     pricer: Pricer,
-    kept: Ledger | NoLedger,
+    kept: AnyLedger,
     gauges: Gauges,
     *,
     audit_share: float,

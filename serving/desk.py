@@ -18,6 +18,7 @@ from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.support.supported import Support
+from serving.access.caller import Caller
 from serving.contract import Asked, Contract, as_asked, read_batch
 from serving.ledger.entry import Entry, Kept, of_quote, written
 from serving.problem import RefusedError, answer
@@ -53,6 +54,7 @@ class Pricer(Protocol):
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
@@ -107,50 +109,52 @@ class Desk:
     stage: Stage
     audited: Audited
 
-    async def quote(self, body: Any, tenant: str, key: str) -> Reply:
+    async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
 
         Args:
             body: the request as JSON says it, not yet checked.
-            tenant: whose request it is.
+            caller: who asks; the quote is recorded for their tenant alone.
             key: of idempotency; a request that was answered under it is answered the same again.
 
         Raises:
             SeedrateError: the request, the policy or the model forbids a quote.
             RefusedError: the quote could not be recorded, or its key is another request's.
         """
+        tenant = caller.tenant
         with self.ledger.flight(tenant, key):
             kept = await self.ledger.find_keys(tenant, (key,))
             if key in kept:
                 return _again(kept[key], body)
-            return await self._record(body, tenant, key, self.price(body, self.now()))
+            return await self._record(body, tenant, key, self.price(body, caller, self.now()))
 
-    def what_if(self, body: Any) -> Reply:
+    def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
-        return Reply(None, self.price(body, self.now(), recorded=False).body)
+        return Reply(None, self.price(body, caller, self.now(), recorded=False).body)
 
-    async def batch(self, body: Any, tenant: str, key: str) -> Batch:
+    async def batch(self, body: Any, caller: Caller, key: str) -> Batch:
         """Return the results of a batch: each its own quote or problem, in the order asked.
 
         The key of request i is the batch's own with `#i` behind it.
         """
         items = read_batch(body)
-        keys = [f"{key}#{at}" for at in range(len(items))]
+        keys, tenant = [f"{key}#{at}" for at in range(len(items))], caller.tenant
         with self.ledger.flight(tenant, key):
             kept = await self.ledger.find_keys(tenant, keys)
             answers: list[Awaitable[Reply | RefusedError]] = []
             for item, own in zip(items, keys, strict=True):
-                answers.append(self._try_answer(item, tenant, own, kept.get(own)))
+                answers.append(self._try_answer(item, caller, own, kept.get(own)))
                 await asyncio.sleep(0)  # lets single quotes in between
             return Batch.of(await asyncio.gather(*answers))
 
     def price(
-        self, body: Any, now: datetime, *, recorded: bool = True, quote_id: str = ""
+        self, body: Any, caller: Caller, now: datetime, *, recorded: bool = True, quote_id: str = ""
     ) -> Priced:
         """Check, price, explain and write one request.
 
         Args:
             body: the request.
+            caller: whose bounds of the policy hold.
             now: the time of the quote, which decides what support there is.
             recorded: it will be; a what-if will not.
             quote_id: that it had, if it is made again; else it gets a new one.
@@ -166,6 +170,7 @@ class Desk:
                 asked.deal,
                 asked.support(now.date()),
                 asked.overrides,
+                caller=caller.tenant,
                 audit=audit,
             )
         except InputError as error:
@@ -210,16 +215,16 @@ class Desk:
         return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
 
     def _try_answer(
-        self, item: Any, tenant: str, key: str, kept: Kept | None
+        self, item: Any, caller: Caller, key: str, kept: Kept | None
     ) -> Awaitable[Reply | RefusedError]:
         """Price a request now, or find it answered; what comes back waits until it is recorded."""
         try:
             if kept is not None:
                 return _at_once(_again(kept, item))
-            priced = self.price(item, self.now())
+            priced = self.price(item, caller, self.now())
         except Exception as error:  # whatever it is, the others of the batch get their answer
             return _at_once(answer(error, self.new_error_id, "a batch"))
-        return self._try_record(item, tenant, key, priced)
+        return self._try_record(item, caller.tenant, key, priced)
 
     async def _try_record(
         self, item: Any, tenant: str, key: str, priced: Priced

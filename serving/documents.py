@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 
 from features.column import Column, ColumnSet
 from models.hazard import HazardModel
+from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.support.dated import Dated
 from pricing.support.scheme import Scheme
@@ -29,8 +31,19 @@ class Identity:
         return cls(model.name, str(model.card.get("version", "")), model.digest)
 
 
-def model_document(model: HazardModel, policy: Policy) -> bytes:
-    """Return the card of the model and the policy it quotes under, as JSON."""
+def model_documents(model: HazardModel, policy: Policy) -> Mapping[str, bytes]:
+    """Return for each caller that the policy names what it is told of the model, as JSON."""
+    callers = {ANYONE, *policy.overrides.by_caller}
+    return {caller: model_document(model, policy, caller) for caller in callers}
+
+
+def told_to(caller: str, documents: Mapping[str, bytes]) -> bytes:
+    """Return the document of a caller; nobody sees the bounds of another."""
+    return documents.get(caller, documents[ANYONE])
+
+
+def model_document(model: HazardModel, policy: Policy, caller: str) -> bytes:
+    """Return the card of the model and the policy a caller is quoted under, as JSON."""
     identity = Identity.of(model)
     return orjson.dumps(
         {
@@ -42,13 +55,13 @@ def model_document(model: HazardModel, policy: Policy) -> bytes:
                 "version": model.column_set.version,
                 "currency": model.column_set.currency,
             },
-            "policy": _policy(policy),
+            "policy": _policy(policy, caller),
             "card": dict(model.card),
         }
     )
 
 
-def _policy(policy: Policy) -> dict[str, Any]:
+def _policy(policy: Policy, caller: str) -> dict[str, Any]:
     """Return what a caller may ask of a policy, by the names that a request gives."""
     return {
         "name": policy.name,
@@ -65,8 +78,7 @@ def _policy(policy: Policy) -> dict[str, Any]:
             {**_dated(programme), "payer": programme.payer} for programme in policy.subsidies
         ],
         "overrides": {
-            caller: {name: list(bounds) for name, bounds in by_name.items()}
-            for caller, by_name in policy.overrides.by_caller.items()
+            name: list(bounds) for name, bounds in policy.overrides.bounds(caller).items()
         },
     }
 

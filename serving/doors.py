@@ -13,6 +13,7 @@ BATCH = 2048 * KIB
 JSON = "application/json"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
+PUBLIC = "public"
 
 KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -26,6 +27,7 @@ class Door:
 
     method: str
     path: str  # its variable parts are named in PARTS
+    scope: str  # that a caller must have, of serving/access/caller.py; PUBLIC: none
     says: str
     most_bytes: int = 0  # of a body; 0: takes none
     replies: str = JSON
@@ -52,29 +54,26 @@ class Door:
         return _PART.sub(lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", self.path)
 
 
+ONE, MANY = "Price and explain one project, and record it", "Price and record up to 500 projects"
+TILE = "/v1/tile/{level}/{index}"
+SAME = "The same as POST /v1/quotes, for BentoML's client"
 DOORS = (
-    Door("POST", "/v1/quotes", "Price and explain one project, and record it", SINGLE, keyed=True),
-    Door(
-        "POST",
-        "/v1/quotes/batch",
-        "Price and record up to 500 projects",
-        BATCH,
-        keyed=True,
-    ),
-    Door("GET", "/v1/quotes/{quote_id}", "Return a recorded quote, byte for byte"),
-    Door("GET", "/v1/quotes/{quote_id}/receipt", "Return the proof that a quote is recorded"),
-    Door("GET", "/v1/keys/{key}", "Return the quote recorded under an Idempotency-Key, if any"),
-    Door("GET", "/v1/checkpoint", "Return the log's size and root, signed", replies=TEXT),
-    Door("GET", "/v1/tile/{level}/{index}", "Return hashes of the log's tree", replies=BYTES),
-    Door("POST", "/v1/what-if", "Price and explain one project without recording it", SINGLE),
-    Door("GET", "/v1/model", "Return the card of the model that serves"),
-    Door("GET", "/v1/columns", "Return the data dictionary: what may be sent of a project"),
-    Door("GET", "/openapi.json", "Return this interface as OpenAPI 3.1"),
-    Door("GET", "/livez", "Say that the process answers"),
-    Door("GET", "/readyz", "Say whether quotes can be made and recorded"),
-    Door("GET", "/metrics", "Return counts and latencies for Prometheus", replies=TEXT),
-    Door("POST", "/quote", "The same as POST /v1/quotes, for BentoML's client", SINGLE, ours=False),
-    Door("GET", "/schema.json", "What BentoML's client reads first", ours=False),
+    Door("POST", "/v1/quotes", "price", ONE, SINGLE, keyed=True),
+    Door("POST", "/v1/quotes/batch", "price", MANY, BATCH, keyed=True),
+    Door("GET", "/v1/quotes/{quote_id}", "ledger:read", "Return a recorded quote, byte for byte"),
+    Door("GET", "/v1/quotes/{quote_id}/receipt", "ledger:read", "Return the proof of a quote"),
+    Door("GET", "/v1/keys/{key}", "ledger:read", "Return the quote recorded under a key, if any"),
+    Door("GET", "/v1/checkpoint", "ledger:verify", "Return size and root, signed", replies=TEXT),
+    Door("GET", TILE, "ledger:verify", "Return hashes of the log's tree", replies=BYTES),
+    Door("POST", "/v1/what-if", "explain", "Price and explain, without recording it", SINGLE),
+    Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
+    Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
+    Door("GET", "/openapi.json", "model:read", "Return this interface as OpenAPI 3.1"),
+    Door("GET", "/livez", PUBLIC, "Say that the process answers"),
+    Door("GET", "/readyz", PUBLIC, "Say whether quotes can be made and recorded"),
+    Door("GET", "/metrics", "metrics", "Return counts and latencies for Prometheus", replies=TEXT),
+    Door("POST", "/quote", "price", SAME, SINGLE, ours=False),
+    Door("GET", "/schema.json", "price", "What BentoML's client reads first", ours=False),
 )
 
 _FIXED: dict[str, tuple[Door, ...]] = {

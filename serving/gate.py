@@ -2,9 +2,10 @@
 
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
 taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The
-value read stands in `scope["state"]["body"]`, so that nobody parses twice. Whatever goes wrong,
-here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
-logged under that id.
+value read stands in `scope["state"]["body"]`, so that nobody parses twice, and who asks in
+`scope["state"]["caller"]`; the credential itself goes no further. Whatever goes wrong, here or
+behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is logged
+under that id.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.access.caller import Caller
 from serving.doors import KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
@@ -53,11 +55,25 @@ SINGULAR = {
     b"host",
     b"accept",
     b"idempotency-key",
+    b"authorization",
 }
 UNKNOWN_ROUTE = "unknown"
 _KEY = re.compile(KEY)
 
 Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
+
+
+class Guards(Protocol):
+    """Who may pass: `serving.access.guard.Guard`, or a small one in a test."""
+
+    async def caller(self, door: Door, authorization: bytes | None) -> Caller:
+        """Return who asks at a door; raise `RefusedError` if they may not."""
+
+    def enter(self, door: Door, caller: Caller, body: Any) -> None:
+        """Let a request begin; raise `RefusedError` if it is too much."""
+
+    def leave(self, door: Door, caller: Caller) -> None:
+        """End a request that began."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Gate:
 
     ours: ASGIApp
     behind: ASGIApp | None
+    guard: Guards
     hosts: frozenset[str]
     timeout_seconds: float
     observe: Observe
@@ -103,17 +120,25 @@ class Gate:
             )
         self._check_host(headers.get(b"host"))
         _check_accept(headers.get(b"accept"), door)
+        caller = await self.guard.caller(door, headers.get(b"authorization"))
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+        state = scope.setdefault("state", {})
+        state["caller"] = caller
         body = b""
         if door.most_bytes:
             _check_body_headers(headers)
             key = _key(headers.get(b"idempotency-key"), needed=door.keyed)
             body = await _body(receive, headers, door.most_bytes)
-            scope.setdefault("state", {}).update(body=parse(body), key=key)
+            state.update(body=parse(body), key=key)
         reply.asked = True
-        if door.ours or self.behind is None:
-            await self.ours(scope, receive, reply.send)
-        else:
-            await self.behind(scope, _replay(body, receive), reply.send)
+        self.guard.enter(door, caller, state.get("body"))
+        try:
+            if door.ours or self.behind is None:
+                await self.ours(scope, receive, reply.send)
+            else:
+                await self.behind(scope, _replay(body, receive), reply.send)
+        finally:
+            self.guard.leave(door, caller)
 
     def _check_host(self, given: bytes | None) -> None:
         name = (given or b"").decode("latin-1").lower()

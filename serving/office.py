@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -9,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from serving.access.caller import Caller
 from serving.desk import Desk, Reply
+from serving.documents import told_to
 from serving.doors import DOORS, JSON
 from serving.gauges import CONTENT_TYPE, Gauges
-from serving.ledger.counter import Counter, tenant
+from serving.ledger.counter import Counter
 from serving.problem import NOT_READY, RefusedError
 
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -24,7 +27,7 @@ class Bundle:
     """All that depends on one model: requests in flight keep the one they began with."""
 
     desk: Desk
-    model: bytes
+    model: Mapping[str, bytes]  # by the callers that the policy names
     columns: bytes
     openapi: bytes
 
@@ -75,22 +78,23 @@ class Office:
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""
         asked = request.scope["state"]
-        reply = await self.served.desk.quote(asked["body"], tenant(request), asked["key"])
+        reply = await self.served.desk.quote(asked["body"], asked["caller"], asked["key"])
         return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:
         """Answer POST /v1/quotes/batch."""
         asked = request.scope["state"]
-        batch = await self.served.desk.batch(asked["body"], tenant(request), asked["key"])
+        batch = await self.served.desk.batch(asked["body"], asked["caller"], asked["key"])
         return _json(batch.body, headers=REPLAYED if batch.replayed else None)
 
     async def what_if(self, request: Request) -> Response:
         """Answer POST /v1/what-if."""
-        return _json(self.served.desk.what_if(request.scope["state"]["body"]).body)
+        asked = request.scope["state"]
+        return _json(self.served.desk.what_if(asked["body"], asked["caller"]).body)
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/model."""
-        return _json(self.served.model)
+        return _json(told_to(_caller(request).tenant, self.served.model))
 
     async def columns(self, request: Request) -> Response:
         """Answer GET /v1/columns."""
@@ -122,6 +126,11 @@ def headers(reply: Reply) -> dict[str, str]:
     """Return what is said beside a recorded quote."""
     where = {"Location": f"/v1/quotes/{reply.quote_id}"}
     return {**where, **REPLAYED} if reply.replayed else where
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

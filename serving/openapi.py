@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from features.column import Column, ColumnSet, Direction
+from serving.access.caller import SCOPES
 from serving.contract import MOST_QUOTES, Contract
-from serving.doors import DOORS, JSON, KEY, PARTS, SINGLE, Door
+from serving.doors import DOORS, JSON, KEY, PARTS, PUBLIC, SINGLE, Door
 from serving.fields import Field, schema
 from serving.instruments import Kind
 from serving.problem import (
+    ACCESS_UNAVAILABLE,
     BODY_TOO_LARGE,
     ERASED,
+    FORBIDDEN,
     INTERNAL_ERROR,
     INVALID_INPUT,
     KEY_IN_USE,
@@ -33,6 +36,8 @@ from serving.problem import (
     QUOTE_NOT_FOUND,
     REQUEST_TIMEOUT,
     TIMED_OUT,
+    TOO_MANY_REQUESTS,
+    UNAUTHENTICATED,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     Problem,
@@ -50,6 +55,7 @@ WITH_BODY = (
     INVALID_INPUT,
     NOT_READY,
 )
+CLOSED = (UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS, ACCESS_UNAVAILABLE)
 PRICED = (NOT_QUOTED,)
 KEPT = (OVERLOADED, NOT_RECORDED)
 KEYED = (MISSING_KEY, KEY_IN_USE, KEY_REUSED, ERASED)
@@ -69,6 +75,14 @@ ALSO: dict[str, tuple[Problem, ...]] = {
     "/openapi.json": (NOT_READY,),
     "/readyz": (NOT_READY, NOT_RECORDED),
     "/quote": PRICED + KEPT,
+}
+CREDENTIAL: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "An API key, or a token (JWT) of the issuer that the server trusts. Each address names the "
+        "scope that it must have: " + "; ".join(f"{one}: {says}" for one, says in SCOPES.items())
+    ),
 }
 OBJECT: Json = {"type": "object"}
 IDEMPOTENCY_KEY: Json = {
@@ -121,7 +135,10 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(examples),
-        "components": {"schemas": _schemas(column_set, contract)},
+        "components": {
+            "schemas": _schemas(column_set, contract),
+            "securitySchemes": {"credential": CREDENTIAL},
+        },
     }
 
 
@@ -136,6 +153,7 @@ def _operation(door: Door, examples: Mapping[str, Any]) -> Json:
     operation: Json = {
         "operationId": _name(door),
         "summary": door.says,
+        "security": [] if door.scope == PUBLIC else [{"credential": [door.scope]}],
         "responses": _responses(door),
     }
     parameters = [
@@ -183,7 +201,8 @@ def _responses(door: Door) -> Json:
         link = {"description": "Where the recorded quote is", "schema": {"type": "string"}}
         again = {"description": "The reply was recorded before", "schema": {"const": "true"}}
         reply["headers"] = {"Location": link, "Idempotent-Replayed": again}
-    problems = ANY + (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
+    problems: tuple[Problem, ...] = ANY if door.scope == PUBLIC else ANY + CLOSED
+    problems += (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
     return {status: reply, **_refusals(problems)}
 
 

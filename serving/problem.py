@@ -29,6 +29,8 @@ class Problem:
 MALFORMED_REQUEST = Problem("malformed_request", 400, "The request is not one this server reads")
 MALFORMED_JSON = Problem("malformed_json", 400, "The body is not strict JSON")
 MISSING_KEY = Problem("missing_key", 400, "A quote needs an Idempotency-Key")
+UNAUTHENTICATED = Problem("unauthenticated", 401, "Nobody is known by this credential")
+FORBIDDEN = Problem("forbidden", 403, "The credential does not allow this")
 NOT_FOUND = Problem("not_found", 404, "There is nothing at this address")
 QUOTE_NOT_FOUND = Problem("quote_not_found", 404, "No quote is recorded under this id")
 KEY_NOT_FOUND = Problem("key_not_found", 404, "No quote is recorded under this key")
@@ -43,8 +45,10 @@ UNSUPPORTED_MEDIA_TYPE = Problem("unsupported_media_type", 415, "The body must b
 WRONG_HOST = Problem("wrong_host", 421, "This server does not answer under that name")
 INVALID_INPUT = Problem("invalid_input", 422, "The request does not fit the contract")
 KEY_REUSED = Problem("key_reused", 422, "This key was used for another request")
+TOO_MANY_REQUESTS = Problem("too_many_requests", 429, "The tenant asks more than it may")
 INTERNAL_ERROR = Problem("internal_error", 500, "The server failed")
 NOT_READY = Problem("not_ready", 503, "No model is loaded")
+ACCESS_UNAVAILABLE = Problem("access_unavailable", 503, "Credentials cannot be checked")
 OVERLOADED = Problem("overloaded", 503, "Too many quotes are waiting to be recorded")
 NOT_RECORDED = Problem("not_recorded", 503, "The quote could not be recorded")
 TIMED_OUT = Problem("timed_out", 504, "The answer took too long")
@@ -53,6 +57,8 @@ PROBLEMS = (
     MALFORMED_REQUEST,
     MALFORMED_JSON,
     MISSING_KEY,
+    UNAUTHENTICATED,
+    FORBIDDEN,
     NOT_FOUND,
     QUOTE_NOT_FOUND,
     KEY_NOT_FOUND,
@@ -67,8 +73,10 @@ PROBLEMS = (
     WRONG_HOST,
     INVALID_INPUT,
     KEY_REUSED,
+    TOO_MANY_REQUESTS,
     INTERNAL_ERROR,
     NOT_READY,
+    ACCESS_UNAVAILABLE,
     OVERLOADED,
     NOT_RECORDED,
     TIMED_OUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.grades import GRADES, MONTHS, band
 from serving.instruments import KINDS
 
 Json = dict[str, Any]
@@ -136,6 +137,13 @@ QUOTE: Json = _object(
             "Probability that the loan defaults: a month beyond the term stands at its end. The "
             "borrower's year, which capital, a pool's cap and thin data ask for, may be more",
         ),
+        "grade": {
+            "type": "integer",
+            "minimum": GRADES[0],
+            "maximum": GRADES[-1],
+            "description": f"On the master scale: 1 is the safest; PDs within {MONTHS} months of "
+            + "; ".join(f"{grade}: {band(grade)}" for grade in GRADES),
+        },
         "lgd": _decimal("The borrower's loss given default, before any pledge, cover or share"),
         "survival": _rows(
             "Probability that the loan still runs",

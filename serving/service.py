@@ -66,15 +66,16 @@ class Seedrate:
         gc.set_threshold(50_000, 50, 1_000)
 
     @bentoml.api
-    async def quote(self, request: dict[str, Any], /) -> dict[str, Any]:
+    async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
         """Price and explain one project, and record it: the body of POST /v1/quotes.
 
-        BentoML's client sends no Idempotency-Key, so each call is a request of its own.
+        BentoML's client sends no Idempotency-Key: then each call is a request of its own.
         """
+        asked = ctx.request.scope["state"]
         try:
-            reply = await self.server.quote(request)
+            reply = await self.server.quote(request, asked["caller"], asked["key"])
         except Exception as error:
-            return _problem(answer(error, new_error_id, "/quote"))
+            return _problem(answer(error, new_error_id, "/quote"), ctx)
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment
@@ -94,8 +95,9 @@ class Seedrate:
         self.server.close()
 
 
-def _problem(refusal: RefusedError) -> dict[str, Any]:
+def _problem(refusal: RefusedError, ctx: bentoml.Context) -> dict[str, Any]:
     status = refusal.problem.status
+    ctx.response.status_code = status  # else BentoML makes it 200
     return _as_it_is(Response(refusal.body(), status, refusal.headers, media_type=MEDIA_TYPE))
 
 

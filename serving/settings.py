@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from models.keys import SIGNING, TRUSTED
 from pricing.errors import Fault, InputError
+from serving.access.jwks import is_source
 
 OFF = "off"
+WHOLE_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,66 @@ SETTINGS = (
         "localhost/seedrate",
         "Name of the log in its checkpoints, such as `ledger.bank.example/quotes`; for ever.",
     ),
+    Setting(
+        "SEEDRATE_ACCESS",
+        "sqlite:///var/access.db",
+        "Database of the API keys, as an SQLAlchemy URL. "
+        "The default lies in the folder that SEEDRATE_VAR names.",
+    ),
+    Setting(
+        "SEEDRATE_PEPPER",
+        "var/keys/pepper",
+        "File without which the stored digests of keys are worth nothing; made with the first key. "
+        "The default lies in the folder that SEEDRATE_VAR names.",
+    ),
+    Setting(
+        "SEEDRATE_JWKS",
+        "",
+        "Path or address (https, or http on this machine) of the public keys of an issuer of "
+        "tokens; empty takes no tokens.",
+    ),
+    Setting("SEEDRATE_JWT_ISSUER", "", "What a token's `iss` must be; needed with SEEDRATE_JWKS."),
+    Setting(
+        "SEEDRATE_JWT_AUDIENCE", "", "What a token's `aud` must name; needed with SEEDRATE_JWKS."
+    ),
+    Setting("SEEDRATE_JWT_TENANT_CLAIM", "tenant", "Claim that names the tenant."),
+    Setting(
+        "SEEDRATE_JWT_SCOPE_CLAIM",
+        "scope",
+        "Claim that names the scopes, as words of a text or as a list.",
+    ),
+    Setting(
+        "SEEDRATE_JWT_SECONDS", "600", "Longest life of a token, `exp` less `nbf`, in (0, 86400]."
+    ),
+    Setting(
+        "SEEDRATE_LIMIT_PRICE",
+        "6000",
+        "Quotes that a tenant may ask for in a minute, 1 to 10000000; each of a batch counts.",
+    ),
+    Setting("SEEDRATE_LIMIT_EXPLAIN", "600", "What-ifs of a tenant in a minute, 1 to 10000000."),
+    Setting(
+        "SEEDRATE_LIMIT_LEDGER",
+        "600",
+        "Requests of a tenant for what is recorded, in a minute, 1 to 10000000.",
+    ),
+    Setting("SEEDRATE_LIMIT_AT_ONCE", "64", "Requests of a tenant under way at once, 1 to 100000."),
 )
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """Where the keys of callers are, whose tokens are taken, and how much a tenant may ask."""
+
+    url: str = field(repr=False)  # it may hold a password
+    pepper: Path
+    jwks: str  # a path or an address; "": no tokens are taken
+    issuer: str
+    audience: str
+    tenant_claim: str
+    scope_claim: str
+    token_seconds: float
+    per_minute: Mapping[str, int]  # by budget
+    at_once: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +169,7 @@ class Settings:
     ledger_key: Path
     makes_key: bool  # of the ledger, where there is none
     origin: str  # of the ledger
+    access: AccessSettings
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -134,10 +199,11 @@ class Settings:
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
-            database=reader.database("SEEDRATE_LEDGER"),
+            database=reader.postgres("SEEDRATE_LEDGER"),
             ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),
             makes_key=not key,
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
+            access=_access(reader, environ, var),
         )
         if reader.faults:
             raise InputError(reader.faults)
@@ -164,9 +230,38 @@ class Settings:
         return self.var / "policies"
 
     @property
+    def key_file(self) -> Path:
+        """Return the file of the key that this machine's own commands use."""
+        return self.var / "keys" / "caller.key"
+
+    @property
     def models(self) -> Path:
         """Return the folder of verified local copies of models."""
         return self.var / "models"
+
+
+def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSettings:
+    text, jwks = reader.text, reader.source("SEEDRATE_JWKS")
+    if jwks:
+        reader.demand("SEEDRATE_JWT_ISSUER", "SEEDRATE_JWT_AUDIENCE")
+    return AccessSettings(
+        url=reader.database(
+            "SEEDRATE_ACCESS", environ.get("SEEDRATE_ACCESS") or f"sqlite:///{var / 'access.db'}"
+        ),
+        pepper=Path(environ.get("SEEDRATE_PEPPER") or var / "keys" / "pepper").absolute(),
+        jwks=jwks,
+        issuer=text["SEEDRATE_JWT_ISSUER"],
+        audience=text["SEEDRATE_JWT_AUDIENCE"],
+        tenant_claim=text["SEEDRATE_JWT_TENANT_CLAIM"],
+        scope_claim=text["SEEDRATE_JWT_SCOPE_CLAIM"],
+        token_seconds=reader.number("SEEDRATE_JWT_SECONDS", most=WHOLE_DAY),
+        per_minute={
+            "price": reader.count("SEEDRATE_LIMIT_PRICE", most=10_000_000),
+            "explain": reader.count("SEEDRATE_LIMIT_EXPLAIN", most=10_000_000),
+            "ledger": reader.count("SEEDRATE_LIMIT_LEDGER", most=10_000_000),
+        },
+        at_once=reader.count("SEEDRATE_LIMIT_AT_ONCE", most=100_000),
+    )
 
 
 @dataclass(frozen=True)
@@ -205,7 +300,7 @@ class _Reader:
             self.faults.append(Fault(key, f"a whole number in [1, {most}]", repr(text)))
         return value
 
-    def database(self, key: str) -> str | None:
+    def postgres(self, key: str) -> str | None:
         text = self.text[key]
         if text and not text.startswith(("postgresql://", "postgres://")):
             self.faults.append(Fault(key, "postgresql://... or empty", "something else"))
@@ -222,3 +317,21 @@ class _Reader:
         if not names:
             self.faults.append(Fault(key, "at least one name, or *", repr(self.text[key])))
         return names
+
+    def source(self, key: str) -> str:
+        text = self.text[key]
+        if not is_source(text):
+            expected = "a path, https://... or, on this machine, http://..."
+            self.faults.append(Fault(key, expected, repr(text)))
+        return text
+
+    def demand(self, *keys: str) -> None:
+        self.faults.extend(Fault(key, "set", "''") for key in keys if not self.text[key])
+
+    def database(self, key: str, url: str) -> str:
+        """Return a URL that SQLAlchemy reads; what was given may hold a password: never show it."""
+        try:
+            make_url(url)
+        except ArgumentError:
+            self.faults.append(Fault(key, "an SQLAlchemy URL, such as sqlite:///f.db", "another"))
+        return url

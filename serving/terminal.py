@@ -96,7 +96,7 @@ def _deal(asked: Mapping[str, Any]) -> str:
 def _risk(quote: Mapping[str, Any]) -> str:
     pd = quote["pd"]
     return (
-        f"default within 12 months {_percent(pd['12'])}, "
+        f"grade {quote['grade']}: default within 12 months {_percent(pd['12'])}, "
         f"over the term {_percent(pd['lifetime'])}; "
         f"loss given default {_percent(quote['lgd'])}"
     )

@@ -25,11 +25,16 @@ def known_commands() -> dict[str, dict[str, set[str]]]:
 
 
 def options_of(module: str) -> dict[str, set[str]]:
-    """Return subcommand -> the options it takes."""
+    """Return subcommand -> the options it takes, or that the commands below it take."""
     parts = vars(importlib.import_module(f"{module}.__main__")).values()
     group = get_command(next(part for part in parts if isinstance(part, typer.Typer)))
     return {
-        name: {option for parameter in command.params for option in parameter.opts}
+        name: {
+            option
+            for one in getattr(command, "commands", {"": command}).values()
+            for parameter in one.params
+            for option in parameter.opts
+        }
         for name, command in group.commands.items()  # type: ignore[attr-defined]  # a click group
     }
 

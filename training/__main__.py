@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +103,8 @@ def fit(
     family: Annotated[
         str,
         typer.Option(
-            help='Who speaks of default: "boosted" trees, a "network", or "blended" both.'
+            help='Who speaks of default: "boosted" trees, a "network", "blended" both; '
+            'or "all": a version each.'
         ),
     ] = "boosted",
     depth: Annotated[
@@ -127,8 +129,8 @@ def fit(
         if labels not in known:
             raise InputError.of("labels", " or ".join(known), labels)
         families = [one.value for one in Family]
-        if family not in families:
-            raise InputError.of("family", " or ".join(families), family)
+        if family not in (*families, "all"):
+            raise InputError.of("family", " or ".join([*families, "all"]), family)
         simulated = data is None
         if data is None:
             if columns != "early_stage":
@@ -138,19 +140,20 @@ def fit(
             _simulate(data, count, 0)
         from training import workshop
 
-        order = workshop.Order(
-            columns=columns,
-            data=data,
-            simulated=simulated,
-            labels=known[labels],
-            seed=seed,
-            quick=quick,
-            family=Family(family),
-            depth=depth,
-            threads=threads,
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            workshop.make(order, settings, Path(folder))
+        for one in families if family == "all" else [family]:
+            order = workshop.Order(
+                columns=columns,
+                data=data,
+                simulated=simulated,
+                labels=known[labels],
+                seed=seed,
+                quick=quick,
+                family=Family(one),
+                depth=depth,
+                threads=threads,
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                workshop.make(order, settings, Path(folder))
 
 
 @app.command()
@@ -184,6 +187,13 @@ def promote(
     version: Annotated[
         str, typer.Argument(help='A number, an alias, or "latest".', metavar="VERSION")
     ] = "latest",
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best",
+            help="Of all versions judged on the latest one's projects: the best that pass.",
+        ),
+    ] = False,
     override: Annotated[
         str | None, typer.Option(help="Promote in spite of failed gates, for this reason.")
     ] = None,
@@ -198,11 +208,20 @@ def promote(
 
       python -m training promote --reason "yearly refit"
 
+      python -m training promote --best --reason "yearly refit, three families"
+
       python -m training promote 7 --reason "pilot" --override "benchmark ties; risk committee 12/3"
     """
     act = _act(reason, by)
     with _clear(), _office() as office:
         desk = _desk(act)
+        if best:
+            from training import choose
+
+            if version != "latest" or override is not None:
+                raise InputError.of("--best", "without a VERSION and --override", "with one")
+            chosen, why = choose.best(office, desk.rules)
+            version, act = chosen.version.number, replace(act, why=f"{act.why} ({why})")
         champion = office.promote(version, act, desk, override=override, asked=say.gates)
         say.promoted(champion, office.alias)
 

@@ -2,14 +2,17 @@
 
 A cohort is a tenth of the score in a quarter of origination, out of time. Of its n projects k
 defaulted by the horizon, where the model foretold a share p. More than chance may lie between: the
-bag would be another on another sample (its members differ by s on the cohort's logit), and the
-world is not that of the training projects. With a shift b of all logits of the cohort,
+bag would be another on another sample (its members differ by s on the cohort's logit), the economy
+moves all projects of a quarter together, and groups change in ways that no column tells. With a
+shift b of all logits of the cohort,
 
     k ~ Binomial(n, p(b)),    p(b) = mean over projects of expit(logit p_i + b),
-    b ~ Normal(0, s^2 + tau^2)
+    b ~ Normal(0, s^2 + tau^2),    tau^2 = tau_quarter^2 + tau_group^2
 
 and tau is what makes the cohorts most likely. It is centred on what was foretold and not on what
-happened on average: a quote is, too. Weighted projects count as n = (sum w)^2 / sum w^2 (Kish).
+happened on average: a quote is, too. So a quarter that is off as a whole counts in full, by each of
+its cohorts; how much of tau moves whole quarters is then what makes the quarters most likely.
+Weighted projects count as n = (sum w)^2 / sum w^2 (Kish).
 
 Source: the logistic-normal random-effects model, Williams (1982), Applied Statistics 31, 144-148.
 """
@@ -18,19 +21,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import betainc, expit, logit, logsumexp, ndtr, xlog1py, xlogy
 
-from features.book import DEFAULTED, Book
-from models.interval import HORIZON_MONTHS, LEVEL
-from pricing.survival import DEFAULT, incidence
-from training.evaluate import Foretold
-from training.fit import Fitted
+from models.interval import LEVEL
 from training.metrics import LEAST, effective
 from training.periods import Bools, Floats
 
@@ -39,38 +37,12 @@ Ints = NDArray[np.int64]
 TENTHS = 10
 ENOUGH_COHORTS = 40  # a year of quarters; half of them give tau where coverage is tried
 ENOUGH_DEFAULTS = 100
+LEVELS = 30  # of a category, above which its cohorts would be tiny
+NODES, PARTS = 9, 11  # of the integral over a quarter's shift; parts of tau that are tried
+CLOSE = 1e-3  # of tau
 WIDEST = 2.0  # no tau is larger
 LEAST_CHANCE = 1e-300  # of a shift that is out of reach
-SHIFTS = np.linspace(-6.0, 6.0, 601)  # (shifts,) of a cohort's logit
-
-
-@dataclass(frozen=True)
-class OutOfTime:
-    """What the card says of the interval.
-
-    Attributes:
-        tau: standard deviation on the logit of PD, beyond chance and the bag; None: too few.
-        horizon_months: of that PD.
-        cohorts: from which tau is.
-        level: of the interval whose coverage was tried.
-        coverage: share of the later half of the quarters whose defaults lay in the interval with
-            the tau of the earlier half; None without tau.
-        coverage_by_chance: likewise, had the interval contained chance alone.
-        held_out: cohorts of the later half.
-    """
-
-    tau: float | None
-    horizon_months: int
-    cohorts: int
-    level: float = LEVEL
-    coverage: float | None = None
-    coverage_by_chance: float | None = None
-    held_out: int = 0
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
-        return asdict(self)
+SHIFTS = np.linspace(-6.0, 6.0, 401)  # (shifts,) of a cohort's logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +65,13 @@ class Cohorts:
 
     @classmethod
     def of(
-        cls, pd: Floats, kinds: Sequence[Floats], fell: Bools, weight: Floats, month: Ints
+        cls,
+        pd: Floats,
+        kinds: Sequence[Floats],
+        fell: Bools,
+        weight: Floats,
+        month: Ints,
+        segment: Ints | None = None,
     ) -> Cohorts:
         """Gather projects of which is known whether they defaulted.
 
@@ -103,9 +81,11 @@ class Cohorts:
             fell: (n,) whether they did.
             weight: (n,), >= 0.
             month: (n,) of origination.
+            segment: (n,) that is gathered within a quarter; by default the tenth of the score.
         """
         z, *each = (logit(np.clip(p, LEAST, 1 - LEAST)) for p in (pd, *kinds))
-        groups = _groups(pd, weight, month)
+        segment = _tenth(pd, weight) if segment is None else segment
+        groups = _groups(segment, weight, month)
         return cls(
             np.array([month[at[0]] // 3 for at in groups], np.int64),
             np.array([effective(weight[at]) for at in groups]),
@@ -134,6 +114,12 @@ class Cohorts:
         later = self.quarter >= quarters[len(quarters) // 2]
         return self.take(~later), self.take(later)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Cohorts]) -> Cohorts:
+        """Return the cohorts of several origins as one."""
+        names = (field.name for field in fields(cls))
+        return cls(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+
     @property
     def enough(self) -> bool:
         """Return whether tau can be told: cohorts, quarters and defaults enough."""
@@ -143,11 +129,20 @@ class Cohorts:
 
 def tau_of(cohorts: Cohorts) -> float:
     """Return the standard deviation that makes the cohorts most likely; 0 if chance is enough."""
+    given_shift = _given_shift(cohorts)
+
+    def log_likelihood(tau: float) -> float:
+        chances = np.log(np.maximum(_chances(cohorts.sd_bag, tau), LEAST_CHANCE))
+        return float(logsumexp(given_shift + chances, axis=1).sum())
+
     found = minimize_scalar(
-        lambda sd: -_log_likelihood(cohorts, sd), bounds=(0.0, WIDEST), method="bounded"
+        lambda sd: -log_likelihood(sd),
+        bounds=(0.0, WIDEST),
+        method="bounded",
+        options={"xatol": CLOSE},
     )
     best = float(found.x)
-    return best if _log_likelihood(cohorts, best) > _log_likelihood(cohorts, 0.0) else 0.0
+    return best if log_likelihood(best) > log_likelihood(0.0) else 0.0
 
 
 def ranks(cohorts: Cohorts, *, tau: float, chance_alone: bool = False) -> Floats:
@@ -177,81 +172,58 @@ def coverage(
     return float(np.mean(np.abs(rank - 0.5) <= level / 2))
 
 
-def measure(cohorts: Cohorts, *, horizon_months: int = HORIZON_MONTHS) -> OutOfTime:
-    """Return tau of all cohorts, and the coverage of the later half with tau of the earlier."""
-    if not cohorts.enough:
-        return OutOfTime(None, horizon_months, len(cohorts))
-    earlier, later = cohorts.halves()
-    return OutOfTime(
-        tau_of(cohorts),
-        horizon_months,
-        len(cohorts),
-        coverage=coverage(later, tau=tau_of(earlier)),
-        coverage_by_chance=coverage(later, tau=0.0, chance_alone=True),
-        held_out=len(later),
-    )
+def common_of(cohorts: Cohorts, *, tau: float) -> float:
+    """Return the part of tau that moves all cohorts of a quarter together.
 
+    With u ~ Normal(0, tau_quarter^2) of the quarter and v ~ Normal(0, tau^2 - tau_quarter^2) of
+    each of its cohorts, the likelihood of a quarter is
 
-def judge(fitted: Fitted, margins: Floats, *, threads: int = 1) -> OutOfTime:
-    """Measure how far the cohorts of a fit strayed in its test window.
+        integral over u of  product over cohorts of  integral over v of  P(k | u + v)
+
+    the outer one by Gauss-Hermite's nodes, the inner one on `SHIFTS`.
 
     Args:
-        fitted: with its split and its members.
-        margins: (n, 3, K) of the test projects, with the overlay.
-        threads: of LightGBM.
+        cohorts: of several quarters.
+        tau: of all of them.
     """
-    test = fitted.split.test
-    kinds = fitted.causes.members(fitted.encoder.matrix(test.frame), threads=threads)
-    return measure(gather(margins, kinds, test))
+    if tau == 0.0:
+        return 0.0
+    given_shift = _given_shift(cohorts)
+    most = given_shift.max(axis=1, keepdims=True)  # (cohorts, 1)
+    chance = np.exp(given_shift - most)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    weights = np.log(weights / weights.sum())
+
+    def log_likelihood(common: float) -> float:
+        own = np.hypot(cohorts.sd_bag, math.sqrt(max(tau**2 - common**2, 0.0)))
+        inner = np.stack(
+            [  # (nodes, cohorts)
+                np.log(np.maximum((_around(common * node, own) * chance).sum(axis=1), LEAST_CHANCE))
+                for node in nodes
+            ]
+        )
+        by_quarter = np.stack(
+            [  # (quarters, nodes)
+                inner[:, cohorts.quarter == one].sum(axis=1) for one in np.unique(cohorts.quarter)
+            ]
+        )
+        return float(logsumexp(by_quarter + weights, axis=1).sum())
+
+    tried = tau * np.sqrt(np.linspace(0.0, 1.0, PARTS))
+    return float(max(tried, key=log_likelihood))
 
 
-def gather(
-    margins: Floats, kinds: Sequence[Floats], book: Book, *, horizon_months: int = HORIZON_MONTHS
-) -> Cohorts:
-    """Return the cohorts of a book: its projects whose fate at the horizon is known.
-
-    Args:
-        margins: (n, 3, K) with the overlay.
-        kinds: of members, each (members, n, K) log-hazards of default, without it.
-        book: the same projects, with all outcomes known.
-        horizon_months: by which they defaulted.
-    """
-    foretold = Foretold.of(margins, book)
-    seen = foretold.followed(horizon_months)
-    until = np.minimum(horizon_months, foretold.term_months).astype(np.int64)[seen]
-    edges = book.column_set.age_edges_months
-    last = min(horizon_months, edges[-1])
-
-    def alone(member: Floats, level: Floats) -> Floats:
-        moved = margins[seen].copy()
-        moved[:, DEFAULT] = (member + level)[seen]
-        return _by(incidence(moved, edges, last), until)
-
-    by_kind = []
-    for members in kinds:
-        level = margins[:, DEFAULT] - members.mean(axis=0)  # (n, K) the overlay
-        by_kind.append(np.array([alone(member, level) for member in members]))
-    fell = (book.event == DEFAULTED) & (book.age_months <= horizon_months)
-    return Cohorts.of(
-        _by(foretold.pd[seen], until),
-        by_kind,
-        fell[seen],
-        book.weight[seen],
-        book.originated[seen],
-    )
-
-
-def _by(pd: Floats, months: Ints) -> Floats:
-    return np.asarray(pd[np.arange(len(months)), months], np.float64)
-
-
-def _groups(pd: Floats, weight: Floats, month: Ints) -> list[Ints]:
-    """Return who is in each tenth of the score of each quarter, equal in weight over all."""
+def _tenth(pd: Floats, weight: Floats) -> Ints:
+    """Return each project's tenth of the score, (n,), equal in weight over all quarters."""
     order = np.argsort(pd, kind="stable")
     share = np.empty(len(pd))
     share[order] = np.cumsum(weight[order]) / max(weight.sum(), LEAST)
-    tenth = np.clip((share * TENTHS - 1e-9).astype(np.int64), 0, TENTHS - 1)
-    cohort = month // 3 * TENTHS + tenth
+    return np.clip((share * TENTHS - 1e-9).astype(np.int64), 0, TENTHS - 1)
+
+
+def _groups(segment: Ints, weight: Floats, month: Ints) -> list[Ints]:
+    """Return who is in each segment of each quarter."""
+    cohort = month // 3 * (segment.max(initial=0) + 1) + segment
     counted = [np.flatnonzero((cohort == one) & (weight > 0)) for one in np.unique(cohort)]
     return [at for at in counted if len(at)]
 
@@ -273,15 +245,19 @@ def _apart(z: Floats, kinds: Sequence[Floats], weight: Floats) -> float:
 
 
 def _chances(sd_bag: Floats, tau: float) -> Floats:
-    """Return (cohorts, shifts) how likely each shift is: the normal's mass around it."""
-    sd = np.maximum(np.hypot(sd_bag, tau), 1e-9)[:, None]
+    """Return (cohorts, shifts) how likely each shift is around none."""
+    return _around(0.0, np.hypot(sd_bag, tau))
+
+
+def _around(middle: float, sd: Floats) -> Floats:
+    """Return (cohorts, shifts) the normal's mass at each shift."""
+    sd = np.maximum(sd, 1e-9)[:, None]
     step = SHIFTS[1] - SHIFTS[0]
-    mass = ndtr((SHIFTS + step / 2) / sd) - ndtr((SHIFTS - step / 2) / sd)
+    mass = ndtr((SHIFTS - middle + step / 2) / sd) - ndtr((SHIFTS - middle - step / 2) / sd)
     return np.asarray(mass / mass.sum(axis=1, keepdims=True), np.float64)
 
 
-def _log_likelihood(cohorts: Cohorts, tau: float) -> float:
+def _given_shift(cohorts: Cohorts) -> Floats:
+    """Return (cohorts, shifts) the log-likelihood of the defaults at each shift."""
     n, k, share = cohorts.n[:, None], cohorts.k[:, None], cohorts.share
-    given_shift = xlogy(k, share) + xlog1py(n - k, -share)  # (cohorts, shifts)
-    chances = np.log(np.maximum(_chances(cohorts.sd_bag, tau), LEAST_CHANCE))
-    return float(logsumexp(given_shift + chances, axis=1).sum())
+    return np.asarray(xlogy(k, share) + xlog1py(n - k, -share), np.float64)

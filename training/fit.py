@@ -285,12 +285,12 @@ def _level(train: Book, x: Floats, causes: Causes, parts: Split, options: Option
     """Level by what was known at the snapshot; mature labels have seen beyond it and get none."""
     if options.labels is Labels.MATURE:
         return overlay.NO_LEVEL
-    to_month = parts.test_from - overlay.months_until_known(train)
-    alive = train.originated + train.age_months > to_month - options.level_months
+    alive = train.originated + train.age_months > parts.known_until - options.level_months
     return overlay.fit_level(
         train.take(alive),
         causes.margins(x[alive], threads=options.threads)[:, DEFAULT],
-        to_month=to_month,
+        to_month=parts.known_until,
         months=options.level_months,
         prior_events=options.level_prior,
+        kept=options.level_kept,
     )

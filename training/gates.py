@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from models import artifact, golden
 from models.audit import RESIDUE_BPS
 from models.explain import attribute
 from models.hazard import HazardModel
+from models.interval import LEVEL
 from models.leaves import Floats
 from models.pricer import Pricer
 from pricing.errors import ModelError, PolicyError, SeedrateError
@@ -23,9 +25,20 @@ from pricing.instrument import Instrument
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from training import monotone
-from training.rules import Calibration, Latency, Metrics, Monotone, Pack, Rules, Slack
+from training.rules import (
+    Calibration,
+    Coverage,
+    Latency,
+    Metrics,
+    Monotone,
+    Pack,
+    Rules,
+    Slack,
+    Validation,
+)
 
 PROBED = 100  # projects of the background that are explained
+VALIDATION = "validation.json"  # in the sealed folder
 ROUNDS = 5  # of the golden vectors, timed
 Interval = tuple[float, float, float]  # value, low, high
 
@@ -83,10 +96,17 @@ def ask(folder: Path, digest: str, rules: Rules, around: Around) -> list[Gate]:
     if rules.benchmark is not None:
         gains = card.get("gains", {})
         gates += _compared(gains, rules.benchmark, months, "the linear benchmark's")
+    if rules.scorecard is not None:
+        gains = card.get("scorecard", {}).get("gains", {})
+        gates += _compared(gains, rules.scorecard, months, "the scorecard's")
     if rules.champion is not None:
         gates += _rivalled(digest, card.get("champion"), rules.champion, months, around.champion)
     if rules.calibration is not None:
-        gates += _calibration(card.get("metrics", {}), rules.calibration, months)
+        gates += _calibration(card, rules.calibration, months)
+    if rules.interval is not None:
+        gates.append(_coverage(card.get("interval") or {}, rules.interval))
+    if rules.validation is not None:
+        gates += _validation(folder / VALIDATION, rules.validation)
     if rules.monotone is not None:
         gates.append(_monotone(model, folder, rules.monotone))
     if rules.latency is not None:
@@ -211,7 +231,8 @@ def _rivalled(
         yield from _compared(met["gains"], rule, months, "the champion's")
 
 
-def _calibration(metrics: Mapping[str, Any], rule: Calibration, months: int) -> Iterator[Gate]:
+def _calibration(card: Mapping[str, Any], rule: Calibration, months: int) -> Iterator[Gate]:
+    metrics = card.get("metrics", {})
     for name, key, (low, high) in (
         ("observed over expected", "observed_over_expected", rule.observed_over_expected),
         ("slope of calibration", "calibration_slope", rule.slope),
@@ -221,6 +242,38 @@ def _calibration(metrics: Mapping[str, Any], rule: Calibration, months: int) -> 
         figure = "not measured" if found is None else f"{found[0]:.3f}"
         held = found is not None and low <= found[0] <= high
         yield Gate(f"{name} at {months} months", held, figure, needed)
+    ici = card.get("calibration", {}).get(f"{months}m", {}).get("ici")
+    yield Gate(
+        f"distance of the calibration curve (ICI) at {months} months",
+        ici is not None and ici <= rule.ici_at_most,
+        "not measured" if ici is None else f"{ici:.4f}",
+        f"at most {rule.ici_at_most:g}",
+    )
+
+
+def _coverage(told: Mapping[str, Any], rule: Coverage) -> Gate:
+    low, high = rule.coverage
+    found, level = told.get("coverage"), told.get("level", LEVEL)
+    figure = "not measured" if found is None else f"{found:.3f} of {told['cohorts']} cohorts"
+    held = found is not None and low <= found <= high
+    return Gate(f"coverage of the {level:.0%} interval", held, figure, f"in [{low:g}, {high:g}]")
+
+
+def _validation(file: Path, rule: Validation) -> Iterator[Gate]:
+    """Ask the sealed pack for its sections, and for those that a validator must answer."""
+    try:
+        sections = json.loads(file.read_bytes())
+        lights = {name: section["light"] for name, section in sections.items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        lights = {}
+    absent = [name for name in rule.sections if name not in lights]
+    told = f"no {', '.join(absent)}" if absent else f"{len(rule.sections)} there"
+    yield Gate("sections of the validation pack", not absent, told, f"all {len(rule.sections)}")
+    red = [name for name, light in lights.items() if light == "red" and name not in rule.may_be_red]
+    but = f", but for {', '.join(rule.may_be_red)}" if rule.may_be_red else ""
+    yield Gate(
+        "red sections of the validation pack", not red, ", ".join(red) or "none", f"none{but}"
+    )
 
 
 def _monotone(model: HazardModel, folder: Path, rule: Monotone) -> Gate:

@@ -42,6 +42,7 @@ class Options:
         source_share: of whole sources.
         level_months: length of the calendar window of the overlay.
         level_prior: defaults that speak for no overlay at all.
+        level_kept: share of the level of that window which the coming years are expected to have.
         background: projects that a price is compared with, at most.
         riskiest_background: 36-month default probability above which a project is no comparison:
             such a project would not be quoted.
@@ -61,5 +62,6 @@ class Options:
     source_share: float = 0.02
     level_months: int = 24
     level_prior: float = 50.0
+    level_kept: float = 0.5
     background: int = 8000
     riskiest_background: float = 0.5

@@ -44,23 +44,32 @@ NO_LEVEL = Level(0, 0, 0.0, 0.0, 0.0)
 
 
 def fit_level(
-    book: Book, log_hazard: Floats, *, to_month: int, months: int, prior_events: float
+    book: Book,
+    log_hazard: Floats,
+    *,
+    to_month: int,
+    months: int,
+    prior_events: float,
+    kept: float,
 ) -> Level:
     """Return the level of the `months` before `to_month`, drawn towards none by its credibility.
 
     If the true defaults are Poisson with mean c times the expected ones and c has a gamma prior of
     mean one and weight kappa, the posterior mean of c is
 
-        c = (observed + kappa) / (expected + kappa),        shift = log c.
+        c = (observed + kappa) / (expected + kappa),        shift = kept log c.
+
+    The months are past, and a loan is for years: cycles turn, so that only a part of a level lasts.
 
     Source: Bühlmann & Gisler, A Course in Credibility Theory (2005), section 2.2 (Poisson-gamma).
 
     Args:
         book: labels as known at the snapshot.
         log_hazard: (n, K) the margins of default that the trees give the same projects.
-        to_month: where the window ends: the snapshot, less the time it takes to hear of a default.
+        to_month: where the window ends: what happened before it is known.
         months: the window's length.
         prior_events: kappa, in expected weighted defaults.
+        kept: how much of the level the coming years are expected to have, from 0 to 1.
     """
     from_month = to_month - months
     edges = np.asarray(book.column_set.age_edges_months, np.float64)
@@ -72,14 +81,5 @@ def fit_level(
     fell &= book.age_months <= edges[-1]
     observed = float(book.weight[fell].sum())
     expected = float(book.weight @ (at_risk * np.exp(log_hazard)).sum(axis=1))
-    shift = float(np.log((observed + prior_events) / (expected + prior_events)))
+    shift = kept * float(np.log((observed + prior_events) / (expected + prior_events)))
     return Level(from_month, to_month, observed, expected, shift)
-
-
-def months_until_known(book: Book, *, share: float = 0.9) -> int:
-    """Return the months it takes to hear of this share of the defaults; 0 if none are known."""
-    defaults = book.event == DEFAULTED
-    if not defaults.any():
-        return 0
-    delay = book.event_known[defaults] - (book.originated + book.age_months)[defaults]
-    return max(0, int(np.ceil(np.quantile(delay, share))))

@@ -17,15 +17,16 @@ from features.book import Book
 from models import artifact, golden, registry
 from models.hazard import HazardModel
 from pricing import policy as policies
-from training import cohorts, curves, monotone, prices, sample
+from training import curves, drift, monotone, origins, prices, sample
 from training.card import flat
-from training.evaluate import Measure
+from training.evaluate import HORIZONS_MONTHS, Foretold, Measure
 from training.fit import Fitted
 from training.paper import Paper
 from training.split import name_of
 from training.study import Study, against, study
 from training.track import Data, Entry, Figure
 from training.validation import report
+from training.validation.calibration import calibration
 from training.validation.evidence import Evidence
 
 DRAWN = 500  # projects of the beeswarm and of the prices
@@ -33,7 +34,8 @@ BEFORE = 20_000  # projects before the split, of the vintages
 PROBED = 100  # projects whose columns are moved to look for steps against their directions
 EXAMPLES = 3  # rows of the input example
 EVALUATION = "evaluation.json"
-STEPS = 9 + report.STEPS  # that `pack` tells
+CALIBRATED = {"intercept": "calibration_intercept"}  # names in a run, where they differ
+STEPS = 9 + origins.MOST + report.STEPS  # that `pack` tells
 Told = Callable[[str], None]
 
 
@@ -67,6 +69,8 @@ class Pack:
         study: the judgement.
         violations: by column, steps against its direction.
         example: projects as `predict` takes them.
+        calibration: by horizon, as on the card.
+        interval: likewise.
     """
 
     folder: Path
@@ -75,6 +79,8 @@ class Pack:
     study: Study
     violations: Mapping[str, int]
     example: pd.DataFrame
+    calibration: Mapping[str, Mapping[str, float | None]]
+    interval: Mapping[str, Any]
 
 
 def pack(
@@ -92,7 +98,7 @@ def pack(
     """
     judged = study(fitted, resamples=resamples, told=told)
     folder, papers = into / registry.FOLDER, into / "papers"
-    strayed = cohorts.judge(fitted, judged.ours)
+    strayed = drift.judge(fitted, judged.ours, origins.roll(fitted, book, told))
     card = {**fitted.card, **_evidence(fitted, judged, source), "interval": strayed.card}
     card["champion"] = _champion(source, judged, resamples)
     replace(fitted, card=card).write(folder)
@@ -116,7 +122,9 @@ def pack(
     curves.draw(judged, *before, paper)
     prices.draw(drawn, model.column_set, policy, paper)
     told("curves drawn")
-    return Pack(folder, digest, papers, judged, violations, _example(vectors))
+    example = _example(vectors)
+    told_of = card["calibration"], card["interval"]
+    return Pack(folder, digest, papers, judged, violations, example, *told_of)
 
 
 def entry(packed: Pack, fitted: Fitted, source: Source, name: str) -> Entry:
@@ -173,6 +181,18 @@ def rows(judged: Study) -> list[dict[str, Any]]:
     ]
 
 
+def agreement(judged: Study) -> dict[str, dict[str, float | None]]:
+    """Return intercept, slope, ICI, E50 and E90 by horizon, as a card holds them."""
+    foretold = Foretold.of(judged.ours, judged.test)
+    found = {}
+    for months in HORIZONS_MONTHS:
+        followed = foretold.followed(months)
+        if followed.any():
+            told = asdict(calibration(foretold.forecast(months, followed)))
+            found[f"{months}m"] = {k: v if math.isfinite(v) else None for k, v in told.items()}
+    return found
+
+
 def _evidence(fitted: Fitted, judged: Study, source: Source) -> dict[str, Any]:
     """Return what the card should say of the data, of the code and of the judgement."""
     data = {"file": source.data.name, "simulated": source.simulated}
@@ -182,6 +202,7 @@ def _evidence(fitted: Fitted, judged: Study, source: Source) -> dict[str, Any]:
         "metrics": overall(judged.measures),
         "benchmark": {"family": "linear hazard", "metrics": overall(judged.benchmark)},
         "gains": overall(judged.gains),
+        "calibration": agreement(judged),
         "scorecard": {
             "metrics": overall(judged.scorecard.measures),
             "gains": overall(judged.scorecard.gains),
@@ -266,6 +287,13 @@ def _figures(packed: Pack) -> Iterator[Figure]:
                 if math.isfinite(value):
                     suffix = "" if end == "value" else f"_{end}"
                     yield Figure(f"{key}{suffix}", value, measure.vintage or 0)
+    for horizon, told in packed.calibration.items():
+        for name, figure in told.items():
+            if figure is not None and name != "slope":  # that one has an interval, above
+                yield Figure(f"{CALIBRATED.get(name, name)}_{horizon}", figure)
+    for name in ("tau", "tau_quarter", "tau_group", "coverage", "coverage_of_segments"):
+        if packed.interval[name] is not None:
+            yield Figure(f"interval_{name}", packed.interval[name])
     yield Figure("monotone_violations", float(sum(packed.violations.values())))
 
 

@@ -34,10 +34,26 @@ class Slack:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Lowest and highest figures of calibration."""
+    """Lowest and highest figures of calibration, and the farthest its curve may lie."""
 
     observed_over_expected: tuple[float, float]
     slope: tuple[float, float]
+    ici_at_most: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Lowest and highest share of out-of-time cohorts that lie in their interval."""
+
+    coverage: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Sections that the pack must have, and which of them may be red."""
+
+    sections: tuple[str, ...]
+    may_be_red: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,8 +88,11 @@ class Rules:
     horizon_months: int
     metrics: Metrics | None = None
     benchmark: Slack | None = None
+    scorecard: Slack | None = None
     champion: Slack | None = None
     calibration: Calibration | None = None
+    interval: Coverage | None = None
+    validation: Validation | None = None
     monotone: Monotone | None = None
     latency: Latency | None = None
     pack: Pack | None = None
@@ -131,7 +150,18 @@ def _slack(entry: Entry) -> Slack:
 
 
 def _calibration(entry: Entry) -> Calibration:
-    return Calibration(_range(entry, "observed_over_expected"), _range(entry, "slope"))
+    ends = _range(entry, "observed_over_expected"), _range(entry, "slope")
+    return Calibration(*ends, _number(entry, "ici_at_most", 0, 1))
+
+
+def _coverage(entry: Entry) -> Coverage:
+    return Coverage(_range(entry, "coverage"))
+
+
+def _validation(entry: Entry) -> Validation:
+    said = "names of sections"
+    sections = _some(entry, "sections", said, _inside)
+    return Validation(sections, _some(entry, "may_be_red", said, _inside, least=0))
 
 
 def _monotone(entry: Entry) -> Monotone:
@@ -150,8 +180,11 @@ def _pack(entry: Entry) -> Pack:
 SECTIONS: Mapping[str, Callable[[Entry], Any]] = {
     "metrics": _metrics,
     "benchmark": _slack,
+    "scorecard": _slack,
     "champion": _slack,
     "calibration": _calibration,
+    "interval": _coverage,
+    "validation": _validation,
     "monotone": _monotone,
     "latency": _latency,
     "pack": _pack,
@@ -181,10 +214,13 @@ def _range(entry: Entry, name: str) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _some(entry: Entry, name: str, what: str, holds: Callable[[str], bool]) -> tuple[str, ...]:
+def _some(
+    entry: Entry, name: str, what: str, holds: Callable[[str], bool], *, least: int = 1
+) -> tuple[str, ...]:
     value = entry.raw(name)
-    if isinstance(value, list) and value and all(isinstance(x, str) and holds(x) for x in value):
-        return tuple(value)
+    given: list[Any] = value if isinstance(value, list) and len(value) >= least else [None]
+    if all(isinstance(x, str) and holds(x) for x in given):
+        return tuple(given)
     entry.fault(name, f"a list of {what}", entry.shown(name))
     return ()
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from features.book import Book, month_of
+from features.book import DEFAULTED, Book, month_of
 from pricing.errors import InputError
 
 TEST_SHARE = 0.2  # of the originations, the latest, when the column set names no window
@@ -31,6 +31,7 @@ class Split:
         train_from: months since January 1970.
         test_from: likewise; the snapshot of `Labels.AS_KNOWN`.
         test_to: likewise, not included.
+        known_until: the month from which the training book holds nothing; see `by_time`.
         labels: of the training book.
     """
 
@@ -39,11 +40,15 @@ class Split:
     train_from: int
     test_from: int
     test_to: int
+    known_until: int
     labels: Labels
 
 
 def by_time(book: Book, *, labels: Labels = Labels.AS_KNOWN) -> Split:
     """Split a book at the window of its column set, or else at its latest fifth.
+
+    As known at the snapshot, the latest months look safer than they were: nobody has heard yet of
+    their defaults. So the training book ends where they begin.
 
     Raises:
         InputError: a side of the split is empty.
@@ -57,14 +62,27 @@ def by_time(book: Book, *, labels: Labels = Labels.AS_KNOWN) -> Split:
         test_from = month_of(window.test_from)
     else:
         test_from = _latest_fifth(book.originated[inside])
-    known = book if labels is Labels.MATURE else book.as_known(test_from)
+    known, known_until = book, int((book.originated + book.age_months).max()) + 1
+    if labels is Labels.AS_KNOWN:
+        known = book.as_known(test_from)
+        known_until = test_from - months_until_known(known)
+        known = known.until(known_until)
     train = known.take((known.originated >= train_from) & (known.originated < test_from))
     test = book.take((book.originated >= test_from) & (book.originated < test_to))
     for name, side in (("train", train), ("test", test)):
         if not len(side.originated):
             found = f"originations from {name_of(first)} to {name_of(last)}"
             raise InputError.of(f"window.{name}", "a time in which projects originated", found)
-    return Split(train, test, train_from, test_from, test_to, labels)
+    return Split(train, test, train_from, test_from, test_to, known_until, labels)
+
+
+def months_until_known(book: Book, *, share: float = 0.9) -> int:
+    """Return the months it takes to hear of this share of the defaults; 0 if none are known."""
+    defaults = book.event == DEFAULTED
+    if not defaults.any():
+        return 0
+    delay = book.event_known[defaults] - (book.originated + book.age_months)[defaults]
+    return max(0, int(np.ceil(np.quantile(delay, share))))
 
 
 def _latest_fifth(originated: NDArray[np.int64]) -> int:

@@ -112,8 +112,9 @@ def _benchmark(fitted: Fitted, train: Book, seen: Floats, x: Floats) -> Floats:
     level = overlay.fit_level(
         train,
         linear.margins(seen),
-        to_month=parts.test_from - overlay.months_until_known(train),
+        to_month=parts.known_until,
         months=chosen["level_months"],
         prior_events=chosen["level_prior"],
+        kept=chosen["level_kept"],
     )
     return np.asarray(linear.margins(x) + level.shift, np.float64)

@@ -17,6 +17,7 @@ from models.pricer import Pricer
 from pricing.errors import InputError, SeedrateError
 from pricing.policy import Policy
 from serving import app as parts
+from serving.access.caller import LOCAL
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
@@ -24,7 +25,6 @@ from serving.ledger import erasure, keyring, rotation, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
 from serving.ledger.chain import Chain
-from serving.ledger.counter import LOCAL
 from serving.ledger.entry import KEY, microseconds
 from serving.ledger.export import export as export_tiles
 from serving.ledger.held import Held
@@ -78,7 +78,7 @@ def verify(
 
 
 @ledger_cli.command()
-def prove(quote_id: QuoteId, tenant: Tenant = LOCAL) -> None:
+def prove(quote_id: QuoteId, tenant: Tenant = LOCAL.tenant) -> None:
     """Print the receipt of a quote, which deploy/verify_receipt.py verifies anywhere."""
     settings, store = _opened()
     with closing(store.reader) as reader:
@@ -165,7 +165,7 @@ def erase(
     reference: Annotated[str, typer.Option(help="Of requests.")] = "",
     quote: Annotated[str, typer.Option(help="Id of one quote.")] = "",
     before: Annotated[str, typer.Option(help="A day, 2020-01-31: all older quotes.")] = "",
-    tenant: Tenant = LOCAL,
+    tenant: Tenant = LOCAL.tenant,
     why: Annotated[str, typer.Option(help="For the log; must name nobody.")] = "as asked",
 ) -> None:
     """Erase the requests and replies of quotes; their entries and proofs stay.
@@ -182,7 +182,7 @@ def erase(
 
 
 @ledger_cli.command()
-def reprice(quote_id: QuoteId, tenant: Tenant = LOCAL) -> None:
+def reprice(quote_id: QuoteId, tenant: Tenant = LOCAL.tenant) -> None:
     """Price a recorded quote again, by its own model and policy, and compare every byte."""
     settings, store = _opened()
     with closing(store.reader):

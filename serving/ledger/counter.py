@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.access.caller import Caller
 from serving.ledger.anchors import Anchors
 from serving.ledger.entry import Kept
 from serving.ledger.note import Checkpoint
@@ -17,7 +18,6 @@ from serving.ledger.receipt import receipt
 from serving.ledger.tiles import Tile, Tiles
 from serving.problem import KEY_NOT_FOUND, NOT_FOUND, QUOTE_NOT_FOUND, RefusedError
 
-LOCAL = "local"  # the tenant of a server that does not tell its callers apart
 NO_TILE = "the log must be as large as the tile asked for"
 Answer = TypeVar("Answer")
 Answers = Mapping[str, Callable[[Request], Awaitable[Response]]]
@@ -117,8 +117,8 @@ class Counter:
 
 def tenant(request: Request) -> str:
     """Return whose request it is."""
-    found: str = request.scope.get("state", {}).get("tenant", LOCAL)
-    return found
+    caller: Caller = request.scope["state"]["caller"]
+    return caller.tenant
 
 
 def _reply(kept: Kept) -> Response:

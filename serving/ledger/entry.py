@@ -21,7 +21,7 @@ from serving.problem import ERASED, KEY_REUSED, RefusedError
 
 SCHEMA = "seedrate.entry.1"
 QUOTE, KEY, ERASURE = "quote", "key", "erased"
-LEDGER = "ledger"  # the tenant of the ledger's own entries
+LEDGER = "(ledger)"  # the tenant of the ledger's own entries: nobody can be called so
 FIGURES = ("spread_bps", "fee_bps", "premium_bps", "value_bps")
 NAMED = ("name", "version", "digest")
 

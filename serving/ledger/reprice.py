@@ -14,6 +14,7 @@ from models.hazard import HazardModel
 from pricing import policy
 from pricing.errors import ModelError
 from pricing.policy import Policy
+from serving.access.caller import Caller
 from serving.desk import Desk
 from serving.ledger import policies
 from serving.ledger.entry import Kept
@@ -59,9 +60,10 @@ def reprice(settings: Settings, kept: Kept, desk_of: DeskOf) -> Repriced:
     reply = orjson.loads(recorded)
     desk = desk_of(_model(settings, reply["model"]), _policy(settings, reply["policy"]))
     now = datetime.fromisoformat(reply["time"])
-    made = desk.price(asked, now, quote_id=kept.quote_id)
-    code = orjson.loads(kept.body)["code"]
-    return Repriced(recorded, made.body, code == desk.code)
+    body = orjson.loads(kept.body)
+    caller = Caller(body["tenant"], "reprice", frozenset())
+    made = desk.price(asked, caller, now, quote_id=kept.quote_id)
+    return Repriced(recorded, made.body, body["code"] == desk.code)
 
 
 def _model(settings: Settings, named: Mapping[str, Any]) -> HazardModel:

@@ -17,7 +17,7 @@ import pytest
 from serving.app import Server
 from serving.client import Client
 from serving.settings import Settings
-from tests.serving import small_model
+from tests.serving import known_key, small_model
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
@@ -28,6 +28,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a verified model and no registry."""
     folder = tmp_path_factory.mktemp("var")
     small_model.write(folder / "models")
+    known_key.write(folder)
     return folder
 
 
@@ -80,6 +81,7 @@ def process(var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     """A real `python -m serving start`, which is a real `bentoml serve`."""
     home = tmp_path_factory.mktemp("process")
     small_model.write(home / "models")
+    known_key.write(home)
     environ = {"SEEDRATE_VAR": str(home), "SEEDRATE_TRACKING_URI": "off"}
     command = [sys.executable, "-m", "serving", "start"]
     with running(command, environ, ROOT, home / "log") as url:
@@ -94,6 +96,7 @@ def bento(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     home = tmp_path_factory.mktemp("bento")
     small_model.write(home / "var" / "models")
+    known_key.write(home / "var")
     bentoml = [sys.executable, "-m", "bentoml"]
     environ = {
         "BENTOML_HOME": str(home / "bentoml"),

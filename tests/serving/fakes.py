@@ -20,8 +20,10 @@ from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
 from pricing.schedule import Terms
 from pricing.support.supported import Support
+from serving.access.caller import LOCAL, Caller
 from serving.contract import Contract
 from serving.desk import Desk, Ledger
+from serving.doors import Door
 from serving.ledger import tree
 from serving.ledger.entry import Entry, Kept
 from serving.ledger.note import Signer
@@ -114,6 +116,7 @@ class PlainPricer:
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> PlainQuote:
         terms = deal.terms
@@ -173,6 +176,20 @@ class ListLedger:
             for seq, one in enumerate(self.entries)
             if one.tenant == tenant
         }
+
+
+class Open:
+    """A guard that takes everybody for one caller."""
+
+    def __init__(self, caller: Caller = LOCAL) -> None:
+        self.everybody = caller
+
+    async def caller(self, door: Door, authorization: bytes | None) -> Caller:
+        return self.everybody
+
+    def enter(self, door: Door, caller: Caller, body: Any) -> None: ...
+
+    def leave(self, door: Door, caller: Caller) -> None: ...
 
 
 def _key() -> SigningKey:

@@ -18,7 +18,7 @@ from serving.gauges import Gauges
 from serving.ledger.anchors import Anchors
 from serving.ledger.counter import Counter
 from serving.office import Bundle, Office
-from tests.serving.fakes import ListLedger, desk
+from tests.serving.fakes import ListLedger, Open, desk
 
 Header = tuple[bytes, bytes]
 KEYS = count()
@@ -47,6 +47,7 @@ def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
         "ours": office.router(),
         "behind": None,
+        "guard": Open(),
         "hosts": frozenset({"localhost", "[::1]"}),
         "timeout_seconds": 5.0,
         "observe": Gauges().request,
@@ -59,7 +60,9 @@ def office(ledger: ListLedger | None = None, *, ready: bool = True) -> Office:
     ledger = ledger or ListLedger()
     rooms = Office(Counter(ledger, Anchors(Path("no-anchors"))), Gauges())
     if ready:
-        rooms.bundle = Bundle(desk(ledger), b'{"name":"m"}', b'{"columns":[]}', b'{"openapi":"x"}')
+        rooms.bundle = Bundle(
+            desk(ledger), {"anyone": b'{"name":"m"}'}, b'{"columns":[]}', b'{"openapi":"x"}'
+        )
     return rooms
 
 
@@ -75,7 +78,7 @@ def ask(
     """Send one request; a body that is no bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     given = [HOST, JSON] if headers is None else [*headers]
-    if not any(name == b"idempotency-key" for name, _ in given):
+    if method == "POST" and not any(name == b"idempotency-key" for name, _ in given):
         given.append((b"idempotency-key", b"test-%d" % next(KEYS)))
     return asyncio.run(_ask(app, method, path, given, query, [*chunks] if chunks else [raw]))
 

@@ -13,6 +13,7 @@ from models.audit import Audit
 from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.support.supported import Support
+from serving.access.caller import LOCAL
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger.entry import Entry, Kept
@@ -23,20 +24,20 @@ from tests.serving.fakes import ListLedger, PlainPricer, PlainQuote, desk, reque
 
 
 def batch(at: Desk, asked: list[Any]) -> list[Any]:
-    answer = asyncio.run(at.batch({"quotes": asked}, "local", "k"))
+    answer = asyncio.run(at.batch({"quotes": asked}, LOCAL, "k"))
     results: list[Any] = orjson.loads(answer.body)["results"]
     return results
 
 
 def test_what_is_given_has_been_recorded() -> None:
     ledger = ListLedger()
-    reply = asyncio.run(desk(ledger).quote(request(), "local", "k"))
+    reply = asyncio.run(desk(ledger).quote(request(), LOCAL, "k"))
     assert reply.quote_id is not None
     assert ledger.kept == {reply.quote_id: reply.body}
 
 
 def test_a_reply_says_when_what_and_under_which_id() -> None:
-    reply = asyncio.run(desk(ListLedger()).quote(request(language="zh"), "local", "k"))
+    reply = asyncio.run(desk(ListLedger()).quote(request(language="zh"), LOCAL, "k"))
     assert orjson.loads(reply.body) == {
         "quote_id": "01a20846-fe00-7000-8000-000000000001",
         "recorded": True,
@@ -60,7 +61,7 @@ def test_a_reply_says_when_what_and_under_which_id() -> None:
 
 def test_a_what_if_is_marked_and_leaves_no_trace() -> None:
     ledger = ListLedger()
-    document = orjson.loads(desk(ledger).what_if(request()).body)
+    document = orjson.loads(desk(ledger).what_if(request(), LOCAL).body)
     assert (document["quote_id"], document["recorded"], ledger.kept) == (None, False, {})
 
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_recorded_is_not_given() -> None:
             return await NoLedger().record(entry)
 
     with pytest.raises(RefusedError):
-        asyncio.run(desk(Full()).quote(request(), "local", "k"))
+        asyncio.run(desk(Full()).quote(request(), LOCAL, "k"))
     results = batch(desk(Full()), [request()])
     assert results[0]["problem"]["code"] == "not_recorded"
 
@@ -79,7 +80,7 @@ def test_a_refused_request_is_not_recorded() -> None:
     ledger = ListLedger()
     for body in (request(instrument__amount=-1), request(project__city="Nowhere")):
         with pytest.raises((InputError, PolicyError)):
-            asyncio.run(desk(ledger).quote(body, "local", "k"))
+            asyncio.run(desk(ledger).quote(body, LOCAL, "k"))
     assert not ledger.kept
 
 
@@ -109,7 +110,7 @@ def test_a_batch_lets_others_in_between() -> None:
     ledger = ListLedger()
 
     async def both() -> None:
-        batch = asyncio.create_task(desk(ledger).batch({"quotes": [request()] * 50}, "local", "k"))
+        batch = asyncio.create_task(desk(ledger).batch({"quotes": [request()] * 50}, LOCAL, "k"))
         while not batch.done():
             seen.append(len(ledger.kept))
             await asyncio.sleep(0)
@@ -120,7 +121,7 @@ def test_a_batch_lets_others_in_between() -> None:
 
 def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
-        asyncio.run(desk(ListLedger()).quote(request(instrument__grace_months=40), "local", "k"))
+        asyncio.run(desk(ListLedger()).quote(request(instrument__grace_months=40), LOCAL, "k"))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
 
 
@@ -135,6 +136,7 @@ class AuditedPricer(PlainPricer):
         support: Support | None,
         overrides: Mapping[str, float],
         *,
+        caller: str,
         audit: bool,
     ) -> PlainQuote:
         found = Audit(300.0, np.zeros(1), 0.0, float(str(project["staff"])), 5.0)
@@ -152,8 +154,8 @@ def test_the_ids_that_are_drawn_are_audited_counted_and_warned_about(
         audited=gauges.audit,
     )
     for staff in (12, 700, 3):  # off by 12 bp, not audited, off by 3 bp; 5 are allowed
-        asyncio.run(audited.quote(request(project__staff=staff), "local", f"k{staff}"))
-    audited.what_if(request(project__staff=800))
+        asyncio.run(audited.quote(request(project__staff=staff), LOCAL, f"k{staff}"))
+    audited.what_if(request(project__staff=800), LOCAL)
     text = gauges.text().decode()
     assert 'seedrate_audit_difference_bps_count{method="path"} 2.0' in text
     assert 'seedrate_audit_difference_bps_sum{method="path"} 15.0' in text

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from pricing.errors import InputError, PolicyError
+from serving.access.caller import LOCAL
 from serving.app import Server
 from serving.desk import Desk
 from serving.instruments import KINDS
@@ -36,7 +37,7 @@ def desk(server: Server) -> Desk:
 
 
 def quoted(desk: Desk, body: Any) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(desk.what_if(body).body)
+    read: dict[str, Any] = json.loads(desk.what_if(body, LOCAL).body)
     return read
 
 
@@ -50,7 +51,7 @@ def changed(name: str, **changes: Any) -> dict[str, Any]:
 def refused(desk: Desk, body: Any) -> dict[str, str]:
     """Return field -> what was expected, of a request that is refused."""
     with pytest.raises(InputError) as error:
-        desk.what_if(body)
+        desk.what_if(body, LOCAL)
     return {fault.field: fault.expected for fault in error.value.faults}
 
 
@@ -89,7 +90,7 @@ def test_every_instrument_can_be_read_on_a_narrow_terminal(desk: Desk, name: str
 
 
 def test_the_model_says_what_may_be_asked_of_its_policy(server: Server) -> None:
-    policy = json.loads(server.office.served.model)["policy"]
+    policy = json.loads(server.office.served.model["anyone"])["policy"]
     assert policy["kinds"] == list(KINDS)
     for asked in BODIES.values():
         instrument = asked["instrument"]
@@ -97,7 +98,7 @@ def test_the_model_says_what_may_be_asked_of_its_policy(server: Server) -> None:
             names = [entry["name"] for entry in policy[offered]]
             assert instrument.get(field) in {None, *names}
         assert instrument.get("cover") in {None, *policy["covers"]}
-    assert policy["overrides"]["anyone"]["margin_bps"] == [0, 200]
+    assert policy["overrides"]["margin_bps"] == [0, 200]
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -105,6 +106,15 @@ def test_the_interval_contains_the_probability_of_default(desk: Desk, name: str)
     quote = quoted(desk, BODIES[name])
     low, high = map(float, quote["interval"]["pd_lifetime"])
     assert low <= float(quote["pd"]["lifetime"]) <= high
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_grade_is_that_of_the_probability_within_twelve_months(desk: Desk, name: str) -> None:
+    quote = quoted(desk, BODIES[name])
+    pd, grade = float(quote["pd"]["12"]), quote["grade"]
+    # every bound is twice the one before, from 0.25 % on: grade g ends at 0.25 % 2^(g - 1)
+    assert grade == 9 or pd < 0.0025 * 2 ** (grade - 1)
+    assert grade == 1 or pd >= 0.0025 * 2 ** (grade - 2)
 
 
 @pytest.mark.parametrize("name", BODIES)

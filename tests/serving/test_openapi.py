@@ -16,10 +16,11 @@ from features.column import Direction
 from features.sets import load
 from serving.app import EXAMPLES, Server, askable
 from serving.contract import Contract
-from serving.doors import DOORS
+from serving.doors import DOORS, PUBLIC
 from serving.openapi import openapi_document
 from serving.problem import PROBLEMS
-from tests.serving.http import ask
+from tests.serving.http import HOST, ask
+from tests.serving.known_key import BEARER, KEY
 
 ROOT = Path(__file__).parents[2]
 EARLY = load("early_stage")
@@ -74,18 +75,21 @@ def test_the_examples_are_those_of_the_folder() -> None:
 
 def test_the_page_of_the_interface_is_complete_and_true() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    doors = re.findall(r"^\| `([A-Z]+) (/\S*)` \|", page, re.MULTILINE)
+    doors = re.findall(r"^\| `([A-Z]+) (/\S*)` \| (?:`([\w:]+)`|none) \|", page, re.MULTILINE)
     codes = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", page, re.MULTILINE)
-    assert doors == [(door.method, door.path) for door in DOORS]
+    assert doors == [
+        (door.method, door.path, "" if door.scope == PUBLIC else door.scope) for door in DOORS
+    ]
     assert codes == [(problem.code, str(problem.status)) for problem in PROBLEMS]
 
 
 def test_the_document_of_a_server_is_that_of_its_model(server: Server) -> None:
-    assert ask(server.gate(), "GET", "/openapi.json").document == DOCUMENT
+    assert ask(server.gate(), "GET", "/openapi.json", headers=[HOST, BEARER]).document == DOCUMENT
 
 
 # A term that no schema can forbid may still be refused: grace beyond the term, for example.
 BEYOND = [positive_data_acceptance]
+SENT = {"Host": "localhost", "Authorization": f"Bearer {KEY}"}
 OURS = {door.path for door in DOORS if door.ours}  # the other two are BentoML's
 
 
@@ -101,6 +105,6 @@ def test_the_server_keeps_to_its_document(server: Server, path: str) -> None:
         @effort(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def keeps_to_it(case: Any) -> None:
-            case.call_and_validate(headers={"Host": "localhost"}, excluded_checks=BEYOND)
+            case.call_and_validate(headers=SENT, excluded_checks=BEYOND)
 
         keeps_to_it()

@@ -25,8 +25,10 @@ from bentoml.exceptions import BentoMLException
 
 from serving.client import Client
 from serving.doors import DOORS
+from tests.serving import known_key
 from tests.serving.conftest import ROOT, running
 from tests.serving.http import address
+from tests.serving.known_key import KEY
 
 GOOD = (ROOT / "examples" / "good.json").read_bytes()
 
@@ -36,7 +38,8 @@ def call(
 ) -> tuple[int, Message, bytes]:
     sent = {"Content-Type": "application/json"} if headers is None and body else (headers or {})
     sent = {"Idempotency-Key": str(uuid4()), **sent} if body else sent
-    request = urllib.request.Request(url, body, dict(sent))
+    credential = {"Authorization": f"Bearer {KEY}"}
+    request = urllib.request.Request(url, body, {**credential, **sent})
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, reply.headers, reply.read()
@@ -62,7 +65,7 @@ def test_a_quote_is_given_and_found_again_byte_for_byte(url: str) -> None:
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 def test_bentomls_own_client_gets_the_same_quote(url: str) -> None:
     ours = json.loads(call(f"{url}/v1/what-if", GOOD)[2])
-    with bentoml.SyncHTTPClient(url) as client:
+    with bentoml.SyncHTTPClient(url, token=KEY) as client:
         theirs = client.quote(json.loads(GOOD))
         with pytest.raises(BentoMLException, match="422"):
             client.quote({"project": {}})
@@ -121,6 +124,7 @@ def test_no_mlflow_and_no_torch_in_the_serving_process(process: str) -> None:
 
 
 def test_without_a_model_the_server_lives_and_says_what_to_do(tmp_path: Path) -> None:
+    known_key.write(tmp_path)
     environ = {"SEEDRATE_VAR": str(tmp_path), "SEEDRATE_TRACKING_URI": "off"}
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Seedrate"]
     with running(command, environ, ROOT, tmp_path / "log") as url:

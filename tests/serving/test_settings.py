@@ -37,10 +37,26 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         "SEEDRATE_PULL_SECONDS": "soon",
         "SEEDRATE_LEDGER_QUEUE": "0",
         "SEEDRATE_AUDIT_SHARE": "2",
+        "SEEDRATE_ACCESS": "a secret that is no address",
+        "SEEDRATE_JWKS": "http://id.example/jwks",
+        "SEEDRATE_JWT_ISSUER": "",
+        "SEEDRATE_JWT_AUDIENCE": "",
+        "SEEDRATE_JWT_SECONDS": "0",
+        "SEEDRATE_LIMIT_PRICE": "-1",
+        "SEEDRATE_LIMIT_EXPLAIN": "many",
+        "SEEDRATE_LIMIT_LEDGER": "0",
+        "SEEDRATE_LIMIT_AT_ONCE": "0",
     }
     with pytest.raises(InputError) as error:
         Settings.read(wrong)
     assert {fault.field for fault in error.value.faults} == set(wrong)
+    assert "secret" not in str(error.value)
+
+
+def test_a_password_of_the_database_of_keys_is_not_shown() -> None:
+    settings = Settings.read({"SEEDRATE_ACCESS": "postgresql+psycopg://ann:hush@db/access"})
+    assert "hush" in settings.access.url
+    assert "hush" not in repr(settings)
 
 
 def test_the_page_of_settings_is_complete_and_true() -> None:
@@ -57,6 +73,7 @@ def test_the_environment_is_read_in_one_place() -> None:
     }
     assert reads == {
         "__main__.py",
+        "command.py",
         "service.py",
         "champion.py",
         "commands.py",

@@ -17,7 +17,7 @@ from pricing import policy
 from pricing.instruments.term_loan import TermLoan
 from pricing.schedule import Terms
 from pricing.survival import DEFAULT
-from training import cohorts, monotone
+from training import drift, monotone
 from training.fit import Fitted, fit
 from training.options import Family, Options
 from training.shape import Shape
@@ -85,4 +85,4 @@ def test_members_of_every_kind_are_heard_around_the_mean(fitted: Fitted) -> None
     for members in kinds:
         assert len(members) == 2
         np.testing.assert_allclose(members.mean(axis=0), mean, rtol=0, atol=1e-9)
-    assert cohorts.judge(fitted, fitted.margins(fitted.encoder.matrix(fitted.split.test.frame)))
+    assert drift.judge(fitted, fitted.margins(fitted.encoder.matrix(fitted.split.test.frame)), [])

@@ -21,7 +21,7 @@ from training.fit import fit
 from training.gates import Around, Gate
 from training.metrics import METRICS
 from training.options import Options
-from training.rules import Rules, Slack
+from training.rules import Rules, Slack, Validation
 from training.trees import Trees
 
 SMALL = Options(
@@ -48,8 +48,13 @@ BETTER = {
 GOOD: dict[str, Any] = {
     "metrics": {f"{name}_36m": measured(1.0, 0.9, 1.1) for name in METRICS},
     "gains": BETTER,
+    "scorecard": {"gains": BETTER},
+    "calibration": {"36m": {"ici": 0.01}},
+    "interval": {"tau": 0.2, "horizon_months": 24, "coverage": 0.9, "cohorts": 80},
     "champion": {"digest": CHAMPION, "gains": BETTER},
 }
+SECTIONS = RULES.validation.sections if RULES.validation else ()
+LIGHTS = {name: {"light": "green"} for name in SECTIONS}
 AROUND = Around(CHAMPION, frozenset(RULES.pack.run if RULES.pack else ()))
 
 
@@ -74,6 +79,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terms = Terms(amount=1e6, term_months=36, repayment="linear")
     asked = [({"debt": 0.5, "must": 1.0}, terms), ({"must": 0.0}, terms)]
     (folder / "evaluation.json").write_text("[]")
+    (folder / "validation.json").write_text(json.dumps(LIGHTS))
     golden.add(folder, model, asked, policy.text(currency="EUR"))
     return folder
 
@@ -97,7 +103,7 @@ def folder(sealed: Path, tmp_path: Path) -> Path:
 
 def test_a_sound_model_passes(folder: Path) -> None:
     answers = gates.ask(folder, artifact.verify(folder), RULES, AROUND)
-    assert len(answers) == 14
+    assert len(answers) == 20
     assert not [gate for gate in answers if not gate.passed]
 
 
@@ -251,3 +257,56 @@ def test_a_file_that_is_missing_is_named(folder: Path) -> None:
     run = AROUND.run - {"curves/roc.png"}
     answers = failed(folder, artifact.seal(folder), around=replace(AROUND, run=run))
     assert [gate.figure for gate in answers] == ["no evaluation.json", "no curves/roc.png"]
+
+
+def test_a_scorecard_that_is_not_beaten_is_named(folder: Path) -> None:
+    def tie(card: dict[str, Any]) -> None:
+        card["scorecard"]["gains"]["auc_36m"] = measured(0.001, -0.001, 0.003)
+
+    (gate,) = failed(folder, rewrite(folder, tie))
+    assert gate.name == "AUC at 36 months, less the scorecard's"
+    assert gate.figure == "+0.0010 [-0.0010, +0.0030]"
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "figure", "needed"),
+    [
+        ("calibration", {"36m": {"ici": 0.06}}, "0.0600", "at most 0.05"),
+        ("calibration", {}, "not measured", "at most 0.05"),
+        ("interval", {"coverage": 0.7, "cohorts": 80}, "0.700 of 80 cohorts", "in [0.85, 0.98]"),
+        ("interval", {"tau": None, "coverage": None}, "not measured", "in [0.85, 0.98]"),
+    ],
+)
+def test_a_curve_far_off_and_an_interval_that_does_not_hold_are_named(
+    folder: Path, section: str, change: dict[str, Any], figure: str, needed: str
+) -> None:
+    (gate,) = failed(folder, rewrite(folder, lambda card: card.update({section: change})))
+    assert (gate.figure, gate.needed) == (figure, needed)
+    assert not gate.final
+
+
+def relit(folder: Path, lights: dict[str, Any]) -> str:
+    (folder / "validation.json").write_text(json.dumps(lights))
+    return artifact.seal(folder)
+
+
+def test_a_section_of_the_pack_that_is_missing_or_red_is_named(folder: Path) -> None:
+    lights = {**LIGHTS, "leakage": {"light": "red"}}
+    del lights["fairness"]
+    absent, red = failed(folder, relit(folder, lights))
+    assert (absent.figure, absent.passed) == ("no fairness", False)
+    assert (red.figure, red.needed) == ("leakage", "none")
+
+
+def test_rules_may_let_a_red_section_pass_by_name(folder: Path) -> None:
+    digest = relit(folder, {**LIGHTS, "grades": {"light": "red"}, "limits": {"light": "grey"}})
+    assert [gate.figure for gate in failed(folder, digest)] == ["grades"]
+    leave = Rules("own", "1", 36, validation=Validation(SECTIONS, ("grades",)))
+    assert not failed(folder, digest, leave)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"leakage": 1}'])
+def test_a_pack_that_cannot_be_read_has_no_sections(folder: Path, text: str) -> None:
+    (folder / "validation.json").write_text(text)
+    (gate,) = failed(folder, artifact.seal(folder))
+    assert gate.figure == f"no {', '.join(SECTIONS)}"

@@ -13,9 +13,10 @@ import pytest
 from models import artifact, copies, keys, registry, statement
 from pricing.errors import ModelError
 from tests.training.desk import OVERRIDE, Bank
+from training import choose
 from training.gates import Gate
 from training.promote import Act, Desk, Office
-from training.rules import Rules
+from training.rules import Rules, Slack
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*noload:DeprecationWarning", "ignore:Operation with range:DeprecationWarning"
@@ -179,3 +180,27 @@ def test_a_key_that_no_server_trusts_promotes_nothing(bank: Bank, tmp_path: Path
     assert "SEEDRATE_SIGNING_KEY must be a key in SEEDRATE_TRUSTED_KEYS" in refused.stderr
     (tmp_path / keys.SIGNING).chmod(0o644)
     assert "chmod 600" in eve.does("promote", "--reason", "mine", *OVERRIDE).stderr
+
+
+def test_the_best_of_those_judged_on_the_same_projects_is_chosen_and_why_is_signed(
+    bank: Bank,
+) -> None:
+    bank.fits("--seed", "22", "--depth", "1")
+    with registry.client(bank.uri) as client:
+        office = Office(client, "seedrate", "champion", bank.copies, lambda: datetime.now(UTC))
+        found = choose.candidates(office, Rules("least", "1", 36))
+        assert len(found) >= 2
+        chosen, why = choose.best(office, Rules("least", "1", 36))
+        assert chosen.loss == min(one.loss for one in found)
+        assert str(chosen) in why
+        assert all(str(one) in why for one in found)
+        # nothing beats the benchmark here by its whole interval: every failed gate is named
+        with pytest.raises(ModelError, match="every gate, however") as refused:
+            choose.best(office, Rules("hard", "1", 36, benchmark=Slack(-0.5, -0.5)))
+    assert str(refused.value).count("less the linear benchmark's must be") == 2 * len(found)
+
+
+def test_the_best_is_asked_for_without_a_version_or_an_override(bank: Bank) -> None:
+    refused = bank.does("promote", "1", "--best", "--reason", "both")
+    assert refused.exit_code == 2
+    assert "--best must be without a VERSION" in refused.stderr

@@ -62,6 +62,7 @@ def test_every_fault_is_told_at_once() -> None:
         "gates.benchmark.tie",
         "gates.calibration.observed_over_expected",
         "gates.calibration.slope",
+        "gates.calibration.ici_at_most",
         "gates.monotone.projects",
         "gates.monotone.violations",
         "gates.latency",

@@ -30,6 +30,25 @@ def test_the_learner_knows_no_event_that_was_not_known_at_the_snapshot() -> None
     assert (parts.train.originated + parts.train.age_months < SNAPSHOT).all()
 
 
+def test_no_month_counts_whose_defaults_nobody_has_heard_of_yet() -> None:
+    parts = by_time(books.book(8000, delay=4))
+    last = parts.train.originated + parts.train.age_months
+    assert parts.known_until == SNAPSHOT - 4
+    assert last.max() == SNAPSHOT - 5
+    # hazards are flat in calendar time: the latest year has as many defaults a month as any other
+    months, fell = np.zeros(2), np.zeros(2)
+    for at, (start, end) in enumerate([(0, parts.known_until - 12), (parts.known_until - 12, 999)]):
+        young = np.clip(start - parts.train.originated, 0, None)
+        old = np.minimum(parts.train.age_months, end - parts.train.originated)
+        months[at] = np.clip(old - young, 0, None).sum()
+        inside = (last > start) & (last <= end) & (parts.train.event == DEFAULTED)
+        fell[at] = inside.sum()
+    rate = fell / months
+    # three standard errors of the logarithm of a ratio of Poisson counts; four months in twelve
+    # without defaults would be log(2/3) = -0.41
+    assert abs(np.log(rate[1] / rate[0])) < 3 * np.sqrt((1 / fell).sum())
+
+
 def test_mature_labels_know_what_came_later_and_must_be_asked_for() -> None:
     known, mature = by_time(books.book()), by_time(books.book(), labels=Labels.MATURE)
     assert known.labels is Labels.AS_KNOWN

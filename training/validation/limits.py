@@ -24,6 +24,7 @@ DUTIES = (
     ("Discrimination", VALIDATION, "2(g), 4: metrics of accuracy and why they suit"),
     ("Calibration", VALIDATION, "2(g), 3: accuracy"),
     ("Grades", VALIDATION, "2(g), 3: accuracy"),
+    ("Intervals", f"{VALIDATION}, back-testing", "2(g), 3: accuracy, degrees of confidence"),
     ("Stability", MONITORING, "2(g), 3, 9: robustness, post-market monitoring"),
     ("Segments", VALIDATION, "3: accuracy for specific groups"),
     ("Fairness between groups", VALIDATION, "2(g), 3: potentially discriminatory impacts"),

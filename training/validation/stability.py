@@ -14,7 +14,7 @@ from training.periods import Floats
 from training.scorecard import bin_of, cuts_of
 from training.split import name_of
 from training.validation.evidence import Evidence
-from training.validation.section import Light, Section, Table, counted, number
+from training.validation.section import Light, Section, Table, counted, number, worst
 
 Counts = NDArray[np.signedinteger]
 
@@ -81,7 +81,7 @@ def section(evidence: Evidence) -> Section:
     return Section(
         name="stability",
         title="Stability",
-        light=light(score),
+        light=worst([light(score), Light.AMBER if shifted else Light.GREEN]),
         verdict=f"The score's PSI from training to test is {score:.3f}; "
         f"{counted(shifted, 'column')} of {len(columns)} moved by more than {RED}.",
         figures={

@@ -16,8 +16,8 @@ from serving.app import Server
 from serving.ledger.commands import ledger_cli
 from serving.ledger.note import Checkpoint
 from serving.settings import Settings
-from tests.serving import small_model
-from tests.serving.http import Answer, ask
+from tests.serving import known_key, small_model
+from tests.serving.http import Answer, ask, gate
 from tests.serving.ledger import authority
 from tests.serving.ledger.books import forced, rows
 from tests.serving.ledger.test_receipt import GOOD, verified
@@ -29,6 +29,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def var(tmp_path: Path) -> Path:
     small_model.write(tmp_path / "models")
+    known_key.write(tmp_path)
     return tmp_path
 
 
@@ -43,7 +44,9 @@ def given(var: Path) -> list[Answer]:
     server = Server.open(settings)
     assert server.ledger.wait_open(10)
     server.load()
-    made = [ask(server.gate(), "POST", "/v1/quotes", asked(ref)) for ref in (CANARY, "b", CANARY)]
+    made = [
+        ask(gate(server.office), "POST", "/v1/quotes", asked(ref)) for ref in (CANARY, "b", CANARY)
+    ]
     server.close()
     assert [answer.status for answer in made] == [201] * 3
     return made
@@ -167,9 +170,9 @@ def test_an_erased_quote_is_410_and_its_key_stays_taken(
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json"),
                (b"idempotency-key", key.encode())]  # fmt: skip
     answers = [
-        ask(server.gate(), "GET", f"/v1/quotes/{quote_id}"),
-        ask(server.gate(), "GET", f"/v1/keys/{key}"),
-        ask(server.gate(), "POST", "/v1/quotes", asked("b"), headers),
+        ask(gate(server.office), "GET", f"/v1/quotes/{quote_id}"),
+        ask(gate(server.office), "GET", f"/v1/keys/{key}"),
+        ask(gate(server.office), "POST", "/v1/quotes", asked("b"), headers),
     ]
     server.close()
     assert [(one.status, one.document["code"]) for one in answers] == [(410, "erased")] * 3
@@ -200,8 +203,8 @@ def test_a_new_key_is_listed_under_the_old_ones_signature(
     server = Server.open(settings)
     assert server.ledger.wait_open(10)
     server.load()
-    answer = ask(server.gate(), "POST", "/v1/quotes", asked())
-    receipt = ask(server.gate(), "GET", answer.headers["location"] + "/receipt")
+    answer = ask(gate(server.office), "POST", "/v1/quotes", asked())
+    receipt = ask(gate(server.office), "GET", answer.headers["location"] + "/receipt")
     server.close()
     assert run("verify", "--key", first[0]).exit_code == 0
     (var / "elsewhere").mkdir()

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from pricing.errors import PolicyError
+from serving.access.caller import LOCAL
 from serving.gauges import Gauges
 from serving.ledger.anchors import Anchors
 from serving.ledger.counter import Counter
@@ -32,7 +33,7 @@ def books(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def app(books: Ledger, tmp_path: Path) -> Any:
     office = Office(Counter(books, Anchors(tmp_path / "anchors")), Gauges())
-    office.bundle = Bundle(desk(books), b"{}", b"{}", b"{}")
+    office.bundle = Bundle(desk(books), {"anyone": b"{}"}, b"{}", b"{}")
     return gate(office)
 
 
@@ -84,7 +85,7 @@ def test_fifty_at_once_get_one_quote(app: Any, books: Ledger, tmp_path: Path) ->
     async def patient() -> bytes:
         while True:
             try:
-                return (await desk_.quote(request(), "local", "same")).body
+                return (await desk_.quote(request(), LOCAL, "same")).body
             except RefusedError as refusal:
                 if refusal.problem is not KEY_IN_USE:
                     raise
@@ -112,26 +113,26 @@ def test_a_crash_between_commit_and_reply_leaves_the_quote_for_the_retry(tmp_pat
                 raise StruckError
 
             books.record = record_and_die  # type: ignore[method-assign]  # the crash
-            await desk(books).quote(request(), "local", "k")
+            await desk(books).quote(request(), LOCAL, "k")
 
         with pytest.raises(StruckError):
             asyncio.run(dies())
     with ledger(tmp_path) as books:
-        reply = asyncio.run(desk(books).quote(request(), "local", "k"))
+        reply = asyncio.run(desk(books).quote(request(), LOCAL, "k"))
         assert reply.replayed
         assert len(rows(tmp_path, "SELECT 1 FROM entry WHERE kind = 'quote'")) == 1
 
 
 def test_what_the_policy_would_refuse_today_is_still_replayed(books: Ledger) -> None:
     class Refuses(PlainPricer):
-        def quote_checked(self, *asked: Any, audit: bool) -> PlainQuote:
+        def quote_checked(self, *asked: Any, caller: str, audit: bool) -> PlainQuote:
             raise PolicyError("no loans any more")
 
-    first = asyncio.run(desk(books).quote(request(), "local", "k"))
+    first = asyncio.run(desk(books).quote(request(), LOCAL, "k"))
     today = replace(desk(books), pricer=Refuses())
-    assert asyncio.run(today.quote(request(), "local", "k")).body == first.body
+    assert asyncio.run(today.quote(request(), LOCAL, "k")).body == first.body
     with pytest.raises(PolicyError):
-        asyncio.run(today.quote(request(), "local", "fresh"))
+        asyncio.run(today.quote(request(), LOCAL, "fresh"))
 
 
 def test_a_batch_names_its_requests_after_itself(app: Any) -> None:

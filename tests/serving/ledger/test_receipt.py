@@ -18,7 +18,7 @@ from serving.ledger import tree
 from serving.ledger.note import Checkpoint
 from serving.ledger.tree import ProofError
 from tests.conftest import ROOT
-from tests.serving.http import Answer, ask
+from tests.serving.http import Answer, ask, gate
 
 GOOD = (ROOT / "examples" / "good.json").read_bytes()
 VERIFIER = ROOT / "deploy" / "verify_receipt.py"
@@ -27,12 +27,12 @@ VERIFIER = ROOT / "deploy" / "verify_receipt.py"
 @pytest.fixture(scope="module")
 def given(server: Server) -> list[Answer]:
     """Some quotes."""
-    return [ask(server.gate(), "POST", "/v1/quotes", GOOD) for _ in range(3)]
+    return [ask(gate(server.office), "POST", "/v1/quotes", GOOD) for _ in range(3)]
 
 
 @pytest.fixture(scope="module")
 def receipt(server: Server, given: list[Answer]) -> dict[str, Any]:
-    answer = ask(server.gate(), "GET", given[1].headers["location"] + "/receipt")
+    answer = ask(gate(server.office), "GET", given[1].headers["location"] + "/receipt")
     assert answer.status == 200
     document: dict[str, Any] = answer.document
     return document
@@ -58,7 +58,7 @@ def test_a_receipt_verifies_offline(
     server: Server, receipt: dict[str, Any], given: list[Answer], tmp_path: Path
 ) -> None:
     (tmp_path / "reply.json").write_bytes(given[1].body)
-    (tmp_path / "older").write_bytes(ask(server.gate(), "GET", "/v1/checkpoint").body)
+    (tmp_path / "older").write_bytes(ask(gate(server.office), "GET", "/v1/checkpoint").body)
     code, said = verified(
         tmp_path, receipt, "--key", key(server), "--reply", "reply.json", "--since", "older"
     )
@@ -167,16 +167,16 @@ def test_what_is_public_of_a_quote_says_nothing_of_the_project(receipt: dict[str
 def test_tiles_over_http_make_the_root_of_the_checkpoint(
     server: Server, given: list[Answer]
 ) -> None:
-    note = ask(server.gate(), "GET", "/v1/checkpoint").body.decode()
+    note = ask(gate(server.office), "GET", "/v1/checkpoint").body.decode()
     checkpoint = Checkpoint.parse(note)
     path = f"/v1/tile/0/000.p/{checkpoint.size}"
-    data = ask(server.gate(), "GET", path).body
+    data = ask(gate(server.office), "GET", path).body
     edge = tree.Edge()
     for at in range(0, len(data), 32):
         edge.add(data[at : at + 32])
     assert (edge.size, edge.root()) == (checkpoint.size, checkpoint.root)
     beyond = f"/v1/tile/0/000.p/{checkpoint.size + 1}"
-    assert ask(server.gate(), "GET", beyond).status == 404
+    assert ask(gate(server.office), "GET", beyond).status == 404
 
 
 def test_a_row_that_was_altered_gets_no_receipt(server: Server, given: list[Answer]) -> None:

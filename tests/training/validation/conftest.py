@@ -12,7 +12,7 @@ from models import artifact
 from pricing import policy
 from tests.training.books import book
 from tests.training.test_gates import SMALL, declared
-from training import monotone, sample
+from training import drift, monotone, sample
 from training.fit import fit
 from training.study import study
 from training.validation.evidence import Evidence
@@ -46,7 +46,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         **fitted.card,
         "commit": "0" * 40,
         "data": {**fitted.card["data"], "file": "loans.csv", "simulated": False},
-        "interval": {"tau": None},
+        "interval": drift.judge(fitted, judged.ours, []).card,
     }
     replace(fitted, card=card).write(folder)
     model, rules = artifact.read(folder), policy.load(currency="EUR")

@@ -16,8 +16,8 @@ from training.validation.section import Light
 from training.validation.steadiness import apart
 
 ASKED = (
-    "lineage leakage discrimination calibration grades stability segments fairness sensitivity "
-    "steadiness innovation limits"
+    "lineage leakage discrimination calibration grades intervals stability segments fairness "
+    "sensitivity steadiness innovation limits"
 ).split()
 
 
