@@ -27,7 +27,7 @@ from serving.client import Client
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.ledger.commands import ledger_cli
+from serving.ledger import commands
 from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
@@ -42,12 +42,11 @@ cli = typer.Typer(
     help="Serve explained prices of early-stage loans. Settings: docs/settings.md.",
 )
 cli.add_typer(command.keys, name="keys")
+cli.add_typer(commands.ledger_cli, name="ledger")
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
 Said = Annotated[str, typer.Option(help="Of the reasons: en or zh.")]
-
-cli.add_typer(ledger_cli, name="ledger")
 
 
 @cli.command()
