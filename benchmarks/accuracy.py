@@ -58,9 +58,7 @@ def main(projects: int, family: Family) -> None:
 
 def real(family: Family) -> Iterator[Line]:
     """Yield the figures of the SBA loans: mature labels compare forms, a snapshot forecasts."""
-    file = (
-        Path(os.environ.get("SEEDRATE_DATA", "../shared/data")) / "sba_national_casecontrol.parquet"
-    )
+    file = real_loans()
     if not file.is_file():
         yield f"SBA: no {file.name}; set SEEDRATE_DATA to its folder", float("nan"), "skipped"
         return
@@ -71,6 +69,12 @@ def real(family: Family) -> Iterator[Line]:
     wanted = {"auc_36m": ">= .720", "auc_60m": ">= .704", "log_loss_60m": "<= .452"}
     yield from judged(mature, "SBA, mature labels", wanted)
     yield from judged(fit(book, Options(family=family)), "SBA, as known at the end of 2003", {})
+
+
+def real_loans() -> Path:
+    """Return where the SBA loans should be."""
+    folder = Path(os.environ.get("SEEDRATE_DATA", "../shared/data"))
+    return folder / "sba_national_casecontrol.parquet"
 
 
 def judged(fitted: Fitted, title: str, wanted: dict[str, str]) -> Iterator[Line]:

@@ -22,9 +22,19 @@ from rich.console import Console
 from models.keys import SIGNING, SigningKey, create, trusted
 from pricing.errors import InputError, SeedrateError
 from training import say
-from training.options import Family
+from training.choices import (
+    By,
+    Columns,
+    DataFile,
+    Known,
+    Reason,
+    Seed,
+    Threads,
+    families_of,
+    family_of,
+    labels_of,
+)
 from training.settings import CHALLENGER, Settings
-from training.split import Labels
 
 if TYPE_CHECKING:
     from training.promote import Act, Desk, Office
@@ -48,20 +58,13 @@ From a file of loans to a model that may serve.
 
   python -m training fit --columns bank.toml --data loans.parquet
 
+  python -m training tune --columns bank.toml --data loans.parquet
+
 Models are recorded in var/mlflow.db, or on the server that SEEDRATE_TRACKING_URI
 names. To look at the runs: mlflow ui --backend-store-uri sqlite:///var/mlflow.db
 """
 
 QUICK_PROJECTS, PROJECTS = 20_000, 100_000
-Columns = Annotated[
-    str, typer.Option(help="early_stage, sba, or the path of a bank's own TOML file.")
-]
-DataFile = Annotated[
-    Path | None, typer.Option("--data", help="Parquet or CSV; without it, early_stage simulates.")
-]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the version's tags.")]
-By = Annotated[str | None, typer.Option("--by", help="Who; by default the user of this session.")]
-
 app = typer.Typer(
     help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
@@ -89,29 +92,29 @@ def simulate(
 def fit(
     columns: Columns = "early_stage",
     data: DataFile = None,
-    labels: Annotated[
-        str,
-        typer.Option(
-            help='"snapshot": outcomes known when the test begins; "mature": all of them.'
-        ),
-    ] = "snapshot",
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 20,
+    labels: Known = "snapshot",
+    seed: Seed = 20,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller, to try things out.")] = False,
     projects: Annotated[
         int | None, typer.Option(min=1000, help="To simulate, where there is no --data.")
     ] = None,
     family: Annotated[
-        str,
+        str | None,
         typer.Option(
             help='Who speaks of default: "boosted" trees, a "network", "blended" both; '
-            'or "all": a version each.'
+            'or "all": a version each.',
+            show_default="boosted",
         ),
-    ] = "boosted",
+    ] = None,
     depth: Annotated[
         int | None,
-        typer.Option(min=1, max=6, help="Of the trees; 3 or 5, what ranks better, if not given."),
+        typer.Option(min=1, max=7, help="Of the trees; 3 or 7, what ranks better, if not given."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Of LightGBM.")] = 1,
+    threads: Threads = 1,
+    tuned: Annotated[
+        str | None,
+        typer.Option(help="Sizes that `tune` has found: its file, or its run in MLflow."),
+    ] = None,
 ) -> None:
     """Fit a model, judge it out of time, draw its curves, record and register it.
 
@@ -125,35 +128,78 @@ def fit(
     """
     with _clear():
         settings = Settings.read(os.environ)
-        known = {"snapshot": Labels.AS_KNOWN, "mature": Labels.MATURE}
-        if labels not in known:
-            raise InputError.of("labels", " or ".join(known), labels)
-        families = [one.value for one in Family]
-        if family not in (*families, "all"):
-            raise InputError.of("family", " or ".join([*families, "all"]), family)
-        simulated = data is None
-        if data is None:
-            if columns != "early_stage":
-                raise InputError.of("data", f"a file of loans, to fit {columns}", "none")
-            count = projects or (QUICK_PROJECTS if quick else PROJECTS)
-            data = settings.simulated
-            _simulate(data, count, 0)
+        chosen = families_of(family)
+        count = projects or (QUICK_PROJECTS if quick else PROJECTS)
+        source = data or _simulated(columns, settings, count)
         from training import workshop
 
-        for one in families if family == "all" else [family]:
+        for one in chosen:
             order = workshop.Order(
                 columns=columns,
-                data=data,
-                simulated=simulated,
-                labels=known[labels],
+                data=source,
+                simulated=data is None,
+                labels=labels_of(labels),
                 seed=seed,
                 quick=quick,
-                family=Family(one),
+                family=one,
                 depth=depth,
                 threads=threads,
+                tuned=tuned,
             )
             with tempfile.TemporaryDirectory() as folder:
                 workshop.make(order, settings, Path(folder))
+
+
+@app.command()
+def tune(
+    columns: Columns = "early_stage",
+    data: DataFile = None,
+    labels: Known = "snapshot",
+    family: Annotated[
+        list[str], typer.Option(help="Whose sizes; may be given again: they share the time.")
+    ] = ["boosted"],  # noqa: B006  # typer copies it
+    folds: Annotated[int, typer.Option(min=2, help="Origins in the training window.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.0, help="All families together.")] = 30.0,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Of a family, at most, earlier runs counted.")
+    ] = None,
+    seed: Seed = 20,
+    threads: Threads = 1,
+    projects: Annotated[
+        int, typer.Option(min=1000, help="To simulate, where there is no --data.")
+    ] = PROJECTS,
+    study: Annotated[
+        str | None, typer.Option(help="Its name; without one, it goes by what it is of.")
+    ] = None,
+) -> None:
+    """Search the sizes of a family on rolling origins inside the training window.
+
+    The test window is never looked at. Asked again, the search goes on where it ended.
+
+    For example:
+
+      python -m training tune --minutes 20 --family boosted --family network
+
+      python -m training tune --columns bank.toml --data loans.parquet
+    """
+    with _clear():
+        settings = Settings.read(os.environ)
+        families = tuple(dict.fromkeys(map(family_of, family)))
+        from training import tuning
+
+        request = tuning.Request(
+            columns=columns,
+            data=data or _simulated(columns, settings, projects),
+            labels=labels_of(labels),
+            families=families,
+            folds=folds,
+            minutes=minutes,
+            trials=trials,
+            seed=seed,
+            threads=threads,
+            study=study,
+        )
+        tuning.tune(request, settings)
 
 
 @app.command()
@@ -327,6 +373,13 @@ def _who(by: str | None) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _simulated(columns: str, settings: Settings, projects: int) -> Path:
+    if columns != "early_stage":
+        raise InputError.of("data", f"a file of loans, for {columns}", "none")
+    _simulate(settings.simulated, projects, 0)
+    return settings.simulated
 
 
 def _simulate(path: Path, projects: int, seed: int) -> None:

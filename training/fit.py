@@ -93,19 +93,21 @@ def fit(
         progress: told of each step when it is done.
 
     Raises:
-        InputError: the book has too few defaults, or no projects on a side of the split.
+        InputError: the book has too few defaults, or no projects on a side of the split; or the
+            sizes were tuned on what the fit is to be judged on.
     """
     options = options or Options()
     networks = options.network.members if options.family.trees < 1 else 0
     told = _Steps(progress, OTHER_STEPS + options.default.members + networks)
     parts = split.by_time(book, labels=options.labels)
+    if options.tuned is not None:
+        options.tuned.check(parts)
     train = parts.train.weighed
     told("split by time")
     encoder, x = Encoder.fit(train, train.column_set.age_edges_months, options.seed)
     told("encoded")
-    learner = _Learner(train, x, options, told)
-    size, trees = learner.default()
-    spoken, lesson = learner.network(trees)
+    learner = Learner(train, x, options, told)
+    speaks, size, lesson = learner.hazard()
     bags, constants, exits = learner.exit()
     loss = learner.severity()
     if loss.bag is None:
@@ -113,10 +115,7 @@ def fit(
     else:
         bags["lgd"] = loss.bag
     told("loss given default")
-    share = options.family.trees
-    if share:
-        bags["default"] = replace(trees, share=share)
-    causes = Causes(len(trees.baseline), bags, constants, spoken)
+    causes = replace(speaks, bags={**bags, **speaks.bags}, constants=constants)
     level = _level(train, x, causes, parts, options)
     told("level of the cycle")
     plain = encoder.matrix(train.frame)
@@ -172,64 +171,79 @@ class _Steps:
 
 
 @dataclass(frozen=True)
-class _Learner:
-    """The training projects, encoded, and how to learn from them."""
+class Learner:
+    """The training projects, encoded, and how to learn from them.
+
+    Attributes:
+        train: with weights of mean one.
+        x: (n, columns) encoded, the projects' own outcomes out of their categories.
+        options: of the fit.
+        told: of each step when it is done.
+    """
 
     train: Book
     x: Floats
     options: Options
-    told: _Steps
+    told: Callable[[str], None] = lambda what: None
+
+    def hazard(self) -> tuple[Causes, stopping.Stopping, Lesson | None]:
+        """Return what speaks of default alone, as the family wants it, and how it was sized."""
+        size, trees = self._default()
+        spoken, lesson = self._network(trees)
+        share = self.options.family.trees
+        bags = {"default": replace(trees, share=share)} if share else {}
+        return Causes(len(trees.baseline), bags, network=spoken), size, lesson
 
     @property
-    def signs(self) -> list[int]:
+    def _signs(self) -> list[int]:
         return [column.direction.sign for column in self.train.column_set.columns]
 
     @property
-    def blanks(self) -> Blanks:
+    def _blanks(self) -> Blanks:
         return Blanks.of(
             self.train.column_set,
             cell_share=self.options.cell_share,
             source_share=self.options.source_share,
         )
 
-    def default(self) -> tuple[stopping.Stopping, Bag]:
+    def _default(self) -> tuple[stopping.Stopping, Bag]:
         periods = Periods.of(self.x, self.train, cause="default")
         defaults = int(periods.events.sum())
         if defaults < ENOUGH_DEFAULTS:
             expected = f"known for at least {ENOUGH_DEFAULTS} training projects"
             raise InputError.of("outcome.event", f"a default {expected}", f"{defaults} defaults")
-        size = self._size(periods, self.options.default, self.options.depths, self.signs, salt=0)
+        size = self._size(periods, self.options.default, self.options.depths, self._signs, salt=0)
         self.told(f"default: {size.rounds} rounds at depth {size.depth}")
-        bag = self._grow(periods, self.options.default, size, self.signs, salt=0)
+        bag = self._grow(periods, self.options.default, size, self._signs, salt=0)
         return size, bag
 
-    def network(self, trees: Bag) -> tuple[Network | None, Lesson | None]:
-        """Return the part of default that the family leaves to a network, taught beside trees."""
+    def _network(self, trees: Bag) -> tuple[Network | None, Lesson | None]:
         share = 1.0 - self.options.family.trees
         if not share:
             return None, None
         edges = self.train.column_set.age_edges_months
-        columns, shape = len(self.signs), self.options.network
+        columns, shape = len(self._signs), self.options.network
         made, lesson = fit_network(
             Periods.of(self.x, self.train, cause="default"),
             np.array(edges),
-            signs=self.signs,
+            signs=self._signs,
             pairs=strongest(trees, columns=columns, buckets=len(edges) - 1, most=shape.pairs),
             teacher=lambda x: boost.margins(trees, x, threads=self.options.threads),
             shape=shape,
-            blanks=self.blanks,
+            blanks=self._blanks,
             seed=self.options.seed + 3,
             told=lambda member: self.told(f"network: member {member + 1}"),
         )
         return made.scaled(share), lesson
 
     def exit(self) -> tuple[dict[str, Bag], dict[str, float], stopping.Stopping | None]:
+        """Return the bag or the constant of exits, and its size."""
         bags, constants = dict[str, Bag](), dict[str, float]()
-        periods = Periods.of(boost.blind(self.x, self.signs), self.train, cause="exit")
+        periods = Periods.of(boost.blind(self.x, self._signs), self.train, cause="exit")
         exits = periods.weight @ periods.events.sum(axis=1)
         size = None
         if periods.events.sum() >= ENOUGH_EXITS:
-            free = [0] * len(self.signs)
+            free = [0] * len(self._signs)
             trees = self.options.exit
             size = self._size(periods, trees, (trees.depth,), free, salt=1)
             bags["exit"] = self._grow(periods, trees, size, free, salt=1)
@@ -240,12 +254,13 @@ class _Learner:
         return bags, constants, size
 
     def severity(self) -> severity.Severity:
+        """Return the loss given default."""
         return severity.learn(
             self.x,
             self.train,
-            signs=self.signs,
+            signs=self._signs,
             trees=self.options.lgd,
-            blanks=self.blanks,
+            blanks=self._blanks,
             seed=self.options.seed + 2,
             threads=self.options.threads,
         )
@@ -258,7 +273,7 @@ class _Learner:
             signs=signs,
             trees=trees,
             depths=depths,
-            blanks=self.blanks,
+            blanks=self._blanks,
             seed=self.options.seed + salt,
             threads=self.options.threads,
         )
@@ -274,7 +289,7 @@ class _Learner:
             of,
             signs=signs,
             trees=trees.of_size(depth=size.depth, rounds=size.rounds),
-            blanks=self.blanks,
+            blanks=self._blanks,
             seed=self.options.seed + salt,
             threads=self.options.threads,
             grown=grown,

@@ -24,6 +24,7 @@ from training.net import Net, gathered
 from training.periods import Floats, Periods
 from training.shape import Shape
 
+HELD_EVENTS = 100  # below this the latest vintages are not asked
 PATIENCE = 6  # epochs without a better score
 LEAST_GAIN = 1e-5  # of the score, that counts as better
 SLOWER = 0.3  # of the pace, after two epochs without one
@@ -138,9 +139,9 @@ class School:
 
     def lesson(self, periods: Periods) -> Lesson:
         """Return the pace at which the latest vintages are foretold best."""
-        held = stopping.latest(periods)
+        held = stopping.latest(periods, events=HELD_EVENTS)
         if held is None:
-            how = f"fixed: fewer than {stopping.HELD_EVENTS} events in the latest vintages"
+            how = f"fixed: fewer than {HELD_EVENTS} events in the latest vintages"
             return Lesson((self.shape.rate,) * (self.shape.epochs // 2), how)
         pupil, late = self.pupil(periods.take(~held), 0), periods.take(held)
         rates: list[float] = []

@@ -8,6 +8,7 @@ from enum import StrEnum
 from training.shape import Shape
 from training.split import Labels
 from training.trees import Trees
+from training.tuned import Tuned
 
 
 class Family(StrEnum):
@@ -46,6 +47,7 @@ class Options:
         background: projects that a price is compared with, at most.
         riskiest_background: 36-month default probability above which a project is no comparison:
             such a project would not be quoted.
+        tuned: the search that chose sizes; None as shipped or by hand.
     """
 
     name: str = "seedrate"
@@ -53,8 +55,8 @@ class Options:
     threads: int = 1
     labels: Labels = Labels.AS_KNOWN
     family: Family = Family.BOOSTED
-    default: Trees = field(default_factory=lambda: Trees(6, 160, 5, 0.15))
-    depths: tuple[int, ...] = (3, 5)
+    default: Trees = field(default_factory=lambda: Trees(6, 160, 7, 0.15))
+    depths: tuple[int, ...] = (3, 7)
     exit: Trees = field(default_factory=lambda: Trees(2, 60, 3, 0.15))
     lgd: Trees = field(default_factory=lambda: Trees(2, 40, 3, 0.10))
     network: Shape = field(default_factory=Shape)
@@ -65,3 +67,4 @@ class Options:
     level_kept: float = 0.5
     background: int = 8000
     riskiest_background: float = 0.5
+    tuned: Tuned | None = None

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from models.registry import Version
     from training.evaluate import Measure
     from training.gates import Gate
+    from training.metrics import Interval
     from training.promote import Office
+    from training.tuning import Contender
 
 NAMES = {
     "auc": "AUC",
@@ -101,6 +103,35 @@ def key(made: SigningKey, folder: Path) -> None:
     console.print(f"  {made.line}", markup=False)
 
 
+def contenders(title: str, found: Sequence[Contender]) -> None:
+    """Print the families after their search, the best first, with paired 90 % intervals."""
+    table = _table(title)
+    for name in (
+        "family",
+        "trials",
+        "pruned",
+        "AUC 36",
+        "gain",
+        "over as shipped",
+        "less the best",
+    ):
+        table.add_column(name, no_wrap=True)
+    for one in found:
+        auc = one.best.auc.get(36)
+        told = "" if auc is None else f"{auc:.3f}"
+        row = [one.family.value, f"{one.trials}", f"{one.pruned}", told, f"{one.best.gain:.4f}"]
+        best = one is found[0]
+        table.add_row(*row, _apart(one.gained), "" if best else _apart(one.behind))
+    Console().print(table)
+
+
+def tuned(folder: Path, families: Sequence[str]) -> None:
+    """Say which files were written, and what they are for."""
+    console = Console(soft_wrap=True, highlight=False)
+    for family in families:
+        console.print(f"next: python -m training fit --tuned {folder / family}.toml", markup=False)
+
+
 def promoted(version: Version, alias: str) -> None:
     """Say which version serves."""
     console = Console(soft_wrap=True, highlight=False)
@@ -175,6 +206,10 @@ def _table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(name, overflow="fold")
     return table
+
+
+def _apart(it: Interval) -> str:
+    return f"{it.value:+.3f}\n[{it.low:+.3f}, {it.high:+.3f}]"
 
 
 def _ranged(measure: Measure, sign: str = "") -> str:

@@ -47,8 +47,7 @@ class Split:
 def by_time(book: Book, *, labels: Labels = Labels.AS_KNOWN) -> Split:
     """Split a book at the window of its column set, or else at its latest fifth.
 
-    As known at the snapshot, the latest months look safer than they were: nobody has heard yet of
-    their defaults. So the training book ends where they begin.
+    The training book is the snapshot of the month in which the test begins, or mature.
 
     Raises:
         InputError: a side of the split is empty.
@@ -64,9 +63,7 @@ def by_time(book: Book, *, labels: Labels = Labels.AS_KNOWN) -> Split:
         test_from = _latest_fifth(book.originated[inside])
     known, known_until = book, int((book.originated + book.age_months).max()) + 1
     if labels is Labels.AS_KNOWN:
-        known = book.as_known(test_from)
-        known_until = test_from - months_until_known(known)
-        known = known.until(known_until)
+        known, known_until = snapshot(book, test_from)
     train = known.take((known.originated >= train_from) & (known.originated < test_from))
     test = book.take((book.originated >= test_from) & (book.originated < test_to))
     for name, side in (("train", train), ("test", test)):
@@ -74,6 +71,17 @@ def by_time(book: Book, *, labels: Labels = Labels.AS_KNOWN) -> Split:
             found = f"originations from {name_of(first)} to {name_of(last)}"
             raise InputError.of(f"window.{name}", "a time in which projects originated", found)
     return Split(train, test, train_from, test_from, test_to, known_until, labels)
+
+
+def snapshot(book: Book, month: int) -> tuple[Book, int]:
+    """Return what was known when a month began, and the month from which it holds nothing.
+
+    The latest months look safer than they were: nobody has heard yet of their defaults. So the book
+    ends where they begin.
+    """
+    known = book.as_known(month)
+    known_until = month - months_until_known(known)
+    return known.until(known_until), known_until
 
 
 def months_until_known(book: Book, *, share: float = 0.9) -> int:

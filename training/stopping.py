@@ -15,12 +15,13 @@ from training.trees import Trees
 
 HELD_SHARE = 0.15  # of the projects, the latest ones
 HELD_SHARE_MOST = 0.35  # of them, before the question is given up
-HELD_EVENTS = 100  # below this the answer would be noise
+HELD_EVENTS = 300  # below this the answer would be noise
 JUDGED_MEMBERS = 2  # a bag bears more rounds than a single member does
 STEP = 20  # rounds between two looks
 PATIENCE = 40  # rounds without a better score
 SMALL_DEPTH = 3  # what a small book gets instead
-SMALL_ROUNDS = 40
+SMALL_PATH = (6.0, 12.0)  # rounds times learning rate, at least and at most
+PATH_AN_EVENT = 0.03  # in between
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,15 @@ def choose(
     """Return the depth and rounds that rank the latest vintages best.
 
     For each depth a small bag grows on the earlier vintages until the held-out score stops falling.
-    The bag proper is grown afterwards on all vintages. A book whose latest third holds fewer than a
-    hundred events gets few and shallow trees instead.
+    The bag proper is grown afterwards on all vintages. A book whose latest third holds too few
+    events gets few and shallow trees instead.
     """
     held = latest(periods)
     if held is None:
         how = f"fixed: fewer than {HELD_EVENTS} events in the latest {HELD_SHARE_MOST:.0%}"
-        return Stopping(min(SMALL_ROUNDS, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
+        path = np.clip(PATH_AN_EVENT * periods.events.sum(), *SMALL_PATH)
+        rounds = round(path / trees.learning_rate)
+        return Stopping(min(rounds, trees.rounds), min(SMALL_DEPTH, trees.depth), how)
     early, late = periods.take(~held), periods.take(held)
     found = {}
     for depth in depths:
@@ -84,16 +87,21 @@ def choose(
     return Stopping(found[best][0], best, "later vintages", int(held.sum()), scores)
 
 
-def latest(periods: Periods) -> Bools | None:
-    """Return the latest whole months with enough projects and events to judge by, or None."""
+def latest(periods: Periods, *, events: int = HELD_EVENTS) -> Bools | None:
+    """Return the latest whole months with enough projects to judge by and so many events, or None.
+
+    Args:
+        periods: of all projects.
+        events: that must lie in those months.
+    """
     months, counts = np.unique(periods.originated, return_counts=True)
-    events = periods.events.sum(axis=1)
+    happened = periods.events.sum(axis=1)
     share = np.cumsum(counts[::-1])[::-1] / len(periods.originated)  # from each month on
     for month in months[share >= HELD_SHARE][::-1]:
         held = np.asarray(periods.originated >= month)
         if held.mean() > HELD_SHARE_MOST:
             return None
-        if events[held].sum() >= HELD_EVENTS:
+        if happened[held].sum() >= events:
             return held
     return None
 

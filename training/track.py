@@ -1,5 +1,7 @@
 """A fit, recorded: an MLflow run with what went in and what came out, and a registered version.
 
+A search is a run of its own, in an experiment of its own, with a run below it for every trial.
+
 The model is logged as data with the name of its loader, `models.pyfunc`: no pickle, and no code of
 ours that could differ from the checkout's.
 """
@@ -20,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
 from features.column import ColumnSet
 from models import pyfunc, registry
@@ -83,6 +85,27 @@ class Entry:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search.
+
+    Attributes:
+        name: of its run; of the search's trials it alone has it.
+        parameters: that were tried, as text.
+        figures: metrics; `step` is the fold's number where there is one.
+        tags: what else there is to find it by.
+        began: seconds since January 1970.
+        seconds: that it took.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    figures: Sequence[Figure]
+    tags: Mapping[str, str]
+    began: float
+    seconds: float
+
+
 def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Version:
     """Write the run, log the model, register the version.
 
@@ -119,6 +142,75 @@ def record(client: MlflowClient, entry: Entry, artifacts: Path | None) -> Versio
         description=entry.summary,
     )
     return Version(entry.name, str(made.version), run_id, dict(entry.tags))
+
+
+@dataclass(frozen=True)
+class Log:
+    """The run of a search, found again by the search's name and identity, or made."""
+
+    client: MlflowClient
+    experiment_id: str
+    run_id: str
+
+    @classmethod
+    def open(
+        cls, client: MlflowClient, name: str, tags: Mapping[str, str], artifacts: Path | None
+    ) -> Log:
+        """Return the run with these tags.
+
+        Args:
+            client: from `registry.client`.
+            name: of the experiment.
+            tags: of the run; "study" is its title.
+            artifacts: where a local database keeps files; None leaves that to the server.
+        """
+        at = _experiment(client, name, artifacts)
+        same = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found = client.search_runs([at], same, max_results=1)
+        run = found[0] if found else client.create_run(at, tags=dict(tags), run_name=tags["study"])
+        client.update_run(run.info.run_id, status="RUNNING")
+        return cls(client, at, str(run.info.run_id))
+
+    def names(self) -> set[str]:
+        """Return the names of the trials that it holds."""
+        below = (
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}' and attributes.status = 'FINISHED'"
+        )
+        names, token = set[str](), None
+        while True:
+            page = self.client.search_runs([self.experiment_id], below, page_token=token)
+            names |= {str(run.info.run_name) for run in page}
+            token = page.token
+            if not token:
+                return names
+
+    def add(self, trial: Trial) -> None:
+        """Write a trial as a run below."""
+        tags = {**trial.tags, MLFLOW_PARENT_RUN_ID: self.run_id}
+        began = int(trial.began * 1000)
+        made = self.client.create_run(self.experiment_id, began, tags, run_name=trial.name)
+        run_id, ended = str(made.info.run_id), began + int(trial.seconds * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(f.key, f.value, ended, f.step) for f in trial.figures],
+            params=[Param(key, value) for key, value in trial.parameters.items()],
+        )
+        self.client.set_terminated(run_id, end_time=ended)
+
+    def close(self, figures: Sequence[Figure], files: Path) -> None:
+        """Write what the search has come to: figures, and the files of a folder."""
+        now = time.time_ns() // 1_000_000
+        metrics = [Metric(f.key, f.value, now, f.step) for f in figures]
+        self.client.log_batch(self.run_id, metrics=metrics)
+        self.client.log_artifacts(self.run_id, str(files))
+        self.client.set_terminated(self.run_id)
+
+
+def file_of(run_id: str, name: str, into: Path) -> Path:
+    """Return a file of a run, downloaded into a folder."""
+    return Path(
+        mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=str(into))
+    )
 
 
 def reach(client: MlflowClient) -> None:

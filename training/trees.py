@@ -8,8 +8,8 @@ from typing import Any
 
 from pricing.errors import Fault, InputError
 
-DEEPEST = 6  # a leaf's Shapley table has 2^depth rows
-LEAVES = 31  # 61 nodes a tree
+DEEPEST = 7  # a leaf's Shapley table has 2^depth rows
+LEAVES = 64  # 127 nodes a tree
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,18 +18,21 @@ from models.hazard import HazardModel
 from models.registry import Version
 from pricing import policy
 from pricing.errors import InputError, ModelError
-from training import say, split
+from training import say, space, split
 from training.evaluate import Measure, evaluate
 from training.fit import Fitted, fit
 from training.options import Family, Options
 from training.settings import Settings
 from training.split import Labels
+from training.tuned import Tuned
 
 if TYPE_CHECKING:
     from models.registry import MlflowClient
 
 RESAMPLES, FEW_RESAMPLES = 200, 50
+QUICK_DEPTH = 4
 ROOT = Path(__file__).parent.parent
+RUN = re.compile(r"[0-9a-f]{32}")  # of MLflow
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,27 @@ class Order:
     labels: Labels
     seed: int
     quick: bool
-    family: Family
+    family: Family | None  # None: that of the tuned sizes, or else trees
     depth: int | None  # of the trees of default; None lets the fit choose
     threads: int
+    tuned: str | None = None  # file of tuned sizes, or the run of the search that found them
 
-    def options(self, name: str) -> Options:
-        """Return the options of the fit."""
+    def options(self, name: str, found: Tuned | None = None) -> Options:
+        """Return the options of the fit.
+
+        Args:
+            name: of the registered model.
+            found: the tuned sizes.
+        """
         chosen = Options(
             name=name,
             seed=self.seed,
             threads=self.threads,
             labels=self.labels,
-            family=self.family,
+            family=self.family or Family.BOOSTED,
         )
+        if found is not None:
+            chosen = space.tuned(chosen, found)
         if self.depth is not None:
             deep = replace(chosen.default, depth=self.depth)
             chosen = replace(chosen, default=deep, depths=(self.depth,))
@@ -62,7 +74,7 @@ class Order:
         return replace(
             chosen,
             default=replace(chosen.default, members=2, rounds=60),
-            depths=(self.depth or 4,),
+            depths=chosen.depths if self.depth or found else (QUICK_DEPTH,),
             exit=replace(chosen.exit, members=1, rounds=30),
             lgd=replace(chosen.lgd, members=1, rounds=20),
             network=replace(chosen.network, members=2, pairs=20, epochs=8),
@@ -85,6 +97,7 @@ def make(order: Order, settings: Settings, folder: Path) -> Version:
         from training import pack, track  # they import MLflow, after `client` has settled it
 
         track.reach(client)
+        found = _tuned(order, folder)
         source = pack.Source(
             data=order.data,
             simulated=order.simulated,
@@ -92,7 +105,7 @@ def make(order: Order, settings: Settings, folder: Path) -> Version:
             policy=policy.text(settings.policy, currency=column_set.currency),
             champion=_champion(client, settings),
         )
-        fitted = _fit(book, order.options(settings.model))
+        fitted = _fit(book, order.options(settings.model, found))
         with _Bar("judging and drawing", pack.STEPS) as told:
             packed = pack.pack(
                 fitted,
@@ -174,6 +187,24 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found[0] + ("-changed" if found[1] else "")
+
+
+def _tuned(order: Order, folder: Path) -> Tuned | None:
+    """Return the tuned sizes that were asked for, out of their file or their run."""
+    from training import track
+
+    if order.tuned is None:
+        return None
+    file = Path(order.tuned)
+    if RUN.fullmatch(order.tuned) and not file.exists():
+        name = f"{(order.family or Family.BOOSTED).value}.toml"
+        file = track.file_of(order.tuned, name, folder / "tuned")
+    found = Tuned.read(file)
+    if order.family not in (None, Family(found.family)):
+        raise InputError.of("family", f"{found.family}, as tuned, or left out", order.family)
+    if order.depth is not None:
+        raise InputError.of("depth", "left out where sizes are tuned", order.depth)
+    return found
 
 
 def _fit(book: Book, options: Options) -> Fitted:

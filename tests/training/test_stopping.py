@@ -40,10 +40,16 @@ def test_growing_stops_before_it_learns_noise() -> None:
     assert found.score[found.depth] == min(found.score.values())
 
 
-def test_a_book_too_small_to_ask_gets_few_and_shallow_trees_and_says_so() -> None:
-    found = choose(periods(300))
+@pytest.mark.parametrize(("loans", "path"), [(300, 6.0), (800, None), (2000, 12.0)])
+def test_a_book_too_small_to_ask_gets_shallow_trees_as_many_as_its_events_bear(
+    loans: int, path: float | None
+) -> None:
+    of = periods(loans)
+    found = choose(of)
     assert found.how.startswith("fixed")
-    assert (found.rounds, found.depth) == (40, 3)
+    told = path or stopping.PATH_AN_EVENT * of.events.sum()
+    assert 6.0 <= told <= 12.0
+    assert (found.rounds, found.depth) == (round(told / TREES.learning_rate), 3)
 
 
 def test_the_score_does_not_see_the_level() -> None:

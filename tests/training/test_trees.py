@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pricing.errors import InputError
-from training.trees import Trees
+from training.trees import DEEPEST, Trees
 
 
 def test_a_tree_that_could_not_be_served_is_refused_with_every_fault() -> None:
@@ -17,7 +17,7 @@ def test_the_age_bucket_is_always_free() -> None:
     assert parameters["monotone_constraints"] == [1, -1, 0]
 
 
-def test_a_tree_has_at_most_sixty_four_nodes() -> None:
-    for depth in range(1, 7):
+def test_a_tree_has_at_most_sixty_four_leaves() -> None:
+    for depth in range(1, DEEPEST + 1):
         leaves = Trees(1, 1, depth, 0.1).parameters([], seed=0, threads=1)["num_leaves"]
-        assert 2 * leaves - 1 <= 64
+        assert leaves == min(2**depth, 64)

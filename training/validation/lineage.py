@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from training.card import flat
 from training.validation.evidence import Evidence
@@ -39,6 +40,7 @@ def section(evidence: Evidence) -> Section:
         "currency": column_set.currency,
         "commit of the code": card["commit"],
         "family": card["family"],
+        "sizes": _sizes(card["parameters"]),
     }
     return Section(
         name="lineage",
@@ -62,6 +64,19 @@ def section(evidence: Evidence) -> Section:
             Table("Libraries", ("name", "version"), list(versions.items()), wordy=True),
             Table("Parameters of the fit", ("name", "value"), parameters, wordy=True),
         ],
+    )
+
+
+def _sizes(parameters: Mapping[str, Any]) -> str:
+    """Say who chose the sizes of the model."""
+    tuned = parameters["tuned"]
+    if tuned is None:
+        return "as shipped, or by hand"
+    return (
+        f"tuned on {len(tuned['folds'])} rolling-origin folds inside the training window, "
+        f"{tuned['folds'][0]} ... {tuned['folds'][-1]}, none of it from {tuned['until']} on: "
+        f"search {tuned['study']}, {tuned['trials']} trials and {tuned['pruned']} given up, on the "
+        f"file of SHA-256 {tuned['data'][:12]}, labels {tuned['labels']}"
     )
 
 
