@@ -2,7 +2,7 @@
 
 Keys are ASCII, numbers are whole; decimals are written as text. Within these limits orjson with
 sorted keys writes exactly what RFC 8785 asks for, and sixty times as fast as a general writer
-(docs/decisions/0017-the-ledger.md). What is hashed is kept as bytes, and never written again.
+(docs/decisions/0019-the-ledger.md). What is hashed is kept as bytes, and never written again.
 """
 
 from __future__ import annotations
