@@ -29,6 +29,7 @@ demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it
 	@PY=$(PY) PORT=$(PORT) examples/demo.sh
 
 test: $(READY) ## run every test, on all cores
+	@deploy/postgresql.sh || true # without it those tests are skipped, and say so
 	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 
 lint: $(READY) ## ruff, its formatter, mypy --strict
@@ -38,19 +39,21 @@ lint: $(READY) ## ruff, its formatter, mypy --strict
 
 check: lint test ## what a change must pass: lint, then test
 
-bench: $(READY) ## accuracy, references, explanation and throughput, side by side: 15 minutes; needs wrk
+bench: $(READY) ## accuracy, references, explanation, throughput, ledger: 15 minutes; needs wrk
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk"; exit 1; }
 	@$(PY) -m benchmarks.accuracy
 	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
 	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
+	@$(PY) -m benchmarks.ledger
 
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10
+soak: $(READY) ## a steady load on a server of its own, MINUTES=10, then 12 crashes of its ledger
 	@$(PY) -m benchmarks.soak $(MINUTES)
+	@$(PY) -m benchmarks.crashes
 
 bento: $(READY) ## pack what a server needs, as `bentoml build` does, into var/bentoml
 	@mkdir -p var/bentoml

@@ -2,7 +2,7 @@
 
 python -m benchmarks.soak MINUTES
 
-Starts a server of its own (the champion of var/, a journal of its own in var/soak, on a free port),
+Starts a server of its own (the champion of var/, a ledger of its own in var/soak, on a free port),
 asks it for explained quotes of 256 different projects at a steady pace, and prints a line every ten
 seconds. It fails if a reply is no quote, or if the server's memory still grows in the second half.
 """

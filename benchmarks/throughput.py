@@ -186,12 +186,14 @@ def lua(asked: Sequence[bytes], shown: str) -> str:
     return f"""
 local bodies = {{{bodies}}}
 local at = 0
+local prefix = os.time() .. "-"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {shown}"
 request = function()
-  at = at % #bodies + 1
-  return wrk.format(nil, nil, nil, bodies[at])
+  at = at + 1
+  wrk.headers["Idempotency-Key"] = prefix .. at
+  return wrk.format(nil, nil, nil, bodies[at % #bodies + 1])
 end
 """
 

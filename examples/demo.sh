@@ -79,7 +79,7 @@ if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in v
 say "Serving on $url until you press Ctrl-C. In another terminal:"
 cat <<TEXT
   KEY="Authorization: Bearer \$(cat var/keys/caller.key)"
-  curl -s $url/v1/quotes -H "\$KEY" -H 'Content-Type: application/json' -d @examples/good.json
+  curl -s $url/v1/quotes -H "\$KEY" -H 'Idempotency-Key: mine' -H 'Content-Type: application/json' -d @examples/good.json
   curl -s $url/v1/columns -H "\$KEY"        what a project is described by
   curl -s $url/openapi.json -H "\$KEY"      the interface, for your own client
   ${PY%python}mlflow ui --backend-store-uri sqlite:///var/mlflow.db --port 5000    runs, curves, versions

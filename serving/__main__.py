@@ -27,7 +27,8 @@ from serving.client import Client
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.journal import NoJournal, SqliteJournal
+from serving.ledger import commands
+from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
 from serving.provisions import render_provisions, write
@@ -41,6 +42,7 @@ cli = typer.Typer(
     help="Serve explained prices of early-stage loans. Settings: docs/settings.md.",
 )
 cli.add_typer(command.keys, name="keys")
+cli.add_typer(commands.ledger_cli, name="ledger")
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
@@ -155,16 +157,17 @@ def launched(settings: Settings) -> dict[str, str]:
 
 async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
     model = _champion(settings)
-    rules = policy.load(settings.policy, currency=model.currency)
+    rules = parts.rules(settings, model.currency)
     contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
     if not record:
-        return _desk(settings, contract, pricer, NoJournal()).what_if(body, LOCAL).body
-    journal = parts.journal(settings)
+        return _desk(settings, contract, pricer, NoLedger()).what_if(body, LOCAL).body
+    ledger = parts.ledger(settings)
     try:
-        journal.wait_open(5)
-        return (await _desk(settings, contract, pricer, journal).quote(body, LOCAL)).body
+        ledger.wait_open(5)
+        key = parts.fresh_id(parts.clock())
+        return (await _desk(settings, contract, pricer, ledger).quote(body, LOCAL, key)).body
     finally:
-        journal.close()
+        ledger.close()
 
 
 def _champion(settings: Settings) -> HazardModel:
@@ -175,9 +178,9 @@ def _champion(settings: Settings) -> HazardModel:
 
 
 def _desk(
-    settings: Settings, contract: Contract, pricer: Pricer, journal: SqliteJournal | NoJournal
+    settings: Settings, contract: Contract, pricer: Pricer, ledger: Ledger | NoLedger
 ) -> Desk:
-    return parts.desk(contract, pricer, journal, Gauges(), audit_share=settings.audit_share)
+    return parts.desk(contract, pricer, ledger, Gauges(), audit_share=settings.audit_share)
 
 
 def _with_language(body: Any, language: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +20,25 @@ from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
+from serving.access.caller import Caller
 from serving.access.guard import Guard
 from serving.champion import ROOT, champion
 from serving.contract import Contract
-from serving.desk import Desk
+from serving.desk import Desk, Reply
+from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
 from serving.gauges import Gauges
-from serving.journal import Journal, SqliteJournal
+from serving.ledger import keyring, policies
+from serving.ledger.anchors import Anchors
+from serving.ledger.commitment import SALT_BYTES
+from serving.ledger.counter import Counter
+from serving.ledger.held import Held
+from serving.ledger.ledger import Ledger
+from serving.ledger.postgres import PostgresStore
+from serving.ledger.program import code_digest
+from serving.ledger.sqlite import SqliteStore
+from serving.ledger.store import Store
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
@@ -44,15 +54,15 @@ class Server:
 
     settings: Settings
     gauges: Gauges
-    journal: SqliteJournal
+    ledger: Ledger
     office: Office
     guard: Guard
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
-        """Open the journal; no model is loaded yet."""
-        gauges, kept = Gauges(), journal(settings)
-        office = Office(kept, gauges)
+        """Open the ledger; no model is loaded yet."""
+        gauges, kept = Gauges(), ledger(settings)
+        office = Office(Counter(kept, Anchors(settings.anchors)), gauges)
         gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
         return cls(settings, gauges, kept, office, root.guard(settings))
 
@@ -60,14 +70,14 @@ class Server:
         """Load the champion and let the office quote with it; if there is none, say why."""
         try:
             model = champion(self.settings)
-            self.serve(model, policy.load(self.settings.policy, currency=model.currency))
+            self.serve(model, rules(self.settings, model.currency))
         except SeedrateError as error:
             self.office.trouble = str(error)
 
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
         self.office.bundle = bundle(
-            model, rules, self.journal, self.gauges, audit_share=self.settings.audit_share
+            model, rules, self.ledger, self.gauges, audit_share=self.settings.audit_share
         )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
@@ -88,23 +98,58 @@ class Server:
             new_error_id=new_error_id,
         )
 
+    async def quote(self, body: Any, caller: Caller, key: str | None) -> Reply:
+        """Answer a caller who may be unable to name a request, and so to repeat it."""
+        return await self.office.served.desk.quote(body, caller, key or fresh_id(clock()))
+
     def close(self) -> None:
-        """Record what waits, and let the journal and the keys go."""
-        self.journal.close()
+        """Record what waits, and let the ledger and the keys go."""
+        self.ledger.close()
         self.guard.close()
 
 
-def journal(settings: Settings) -> SqliteJournal:
-    """Return the journal of the settings; it opens its file by itself."""
-    return SqliteJournal(
-        settings.ledger,
-        most_waiting=settings.journal_queue,
-        now_us=lambda: time.time_ns() // 1000,
+def ledger(settings: Settings) -> Ledger:
+    """Return the ledger of the settings; it opens its database by itself."""
+    return Ledger(
+        store(settings),
+        lambda: keyring.signer(settings.ledger_key, settings.origin, make=settings.makes_key),
+        Held(settings.held),
+        most_waiting=settings.ledger_queue,
+        now=clock,
+        new_id=fresh_id,
     )
 
 
+def store(settings: Settings) -> Store:
+    """Return the database of the settings, not yet open."""
+    if settings.database is None:
+        return SqliteStore(settings.ledger)
+    return PostgresStore(settings.database)
+
+
+def rules(settings: Settings, currency: str) -> Policy:
+    """Return the policy of the settings, and keep a copy of it under its digest."""
+    policies.keep(settings.policies, policy.text(settings.policy, currency=currency))
+    return policy.load(settings.policy, currency=currency)
+
+
+def clock() -> datetime:
+    """Return the time on this machine."""
+    return datetime.now(UTC)
+
+
+def fresh_id(now: datetime) -> str:
+    """Return an id from this machine's dice."""
+    return uuid7(now, secrets.token_bytes)
+
+
 def bundle(
-    model: HazardModel, rules: Policy, kept: Journal, gauges: Gauges, *, audit_share: float
+    model: HazardModel,
+    rules: Policy,
+    kept: AnyLedger,
+    gauges: Gauges,
+    *,
+    audit_share: float,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
@@ -121,15 +166,22 @@ def bundle(
 
 
 def desk(
-    contract: Contract, pricer: Pricer, kept: Journal, gauges: Gauges, *, audit_share: float
+    contract: Contract,
+    pricer: Pricer,
+    kept: AnyLedger,
+    gauges: Gauges,
+    *,
+    audit_share: float,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
         contract=contract,
         pricer=pricer,
-        journal=kept,
-        now=lambda: datetime.now(UTC),
-        new_id=lambda now: uuid7(now, secrets.token_bytes),
+        ledger=kept,
+        now=clock,
+        new_id=fresh_id,
+        new_salt=lambda: secrets.token_bytes(SALT_BYTES),
+        code=code_digest(ROOT),
         new_error_id=new_error_id,
         drawn=lambda quote_id: drawn(quote_id, share=audit_share),
         stage=gauges.stage,

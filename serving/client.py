@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import orjson
 
@@ -52,9 +53,16 @@ class Client:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise InputError.of("URL", "http://... or https://...", repr(self.url))
 
-    def post(self, path: str, body: bytes) -> Answer:
-        """Send JSON; a refusal is an answer too."""
-        return self._ask(path, body, {"Content-Type": "application/json"})
+    def post(self, path: str, body: bytes, request: str = "") -> Answer:
+        """Send JSON; a refusal is an answer too.
+
+        Args:
+            path: the address.
+            body: the JSON.
+            request: its Idempotency-Key: the same again for a retry; empty is a fresh one.
+        """
+        named = {"Idempotency-Key": request or str(uuid4())}
+        return self._ask(path, body, {"Content-Type": "application/json", **named})
 
     def get(self, path: str) -> Answer:
         """Read an address; a refusal is an answer too."""

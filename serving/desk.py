@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -19,7 +20,7 @@ from pricing.errors import InputError
 from pricing.support.supported import Support
 from serving.access.caller import Caller
 from serving.contract import Asked, Contract, as_asked, read_batch
-from serving.journal import Journal
+from serving.ledger.entry import Entry, Kept, of_quote, written
 from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
@@ -59,12 +60,37 @@ class Pricer(Protocol):
         """Encode, price and explain a project that has been checked."""
 
 
+class Ledger(Protocol):
+    """Where acknowledged quotes are kept: `serving.ledger.ledger.Ledger`, or a small one."""
+
+    def flight(self, tenant: str, key: str) -> AbstractContextManager[None]:
+        """Hold a key while its request is answered; refuse if it is held."""
+
+    async def find_keys(self, tenant: str, keys: Sequence[str]) -> Mapping[str, Kept]:
+        """Return what is recorded under keys of a tenant, by key."""
+
+    async def record(self, entry: Entry) -> Kept | None:
+        """Return once the entry is durable: None, or what its key holds already."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """The exact bytes of an answer; `quote_id` is None for a what-if, which is not recorded."""
 
     quote_id: str | None
     body: bytes
+    replayed: bool = False  # it was recorded by an earlier request under the same key
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A quote, written."""
+
+    asked: Asked
+    document: Mapping[str, Any]
+    explanation: bytes
+    body: bytes
+    now: datetime
 
 
 @dataclass(frozen=True)
@@ -73,49 +99,71 @@ class Desk:
 
     contract: Contract
     pricer: Pricer
-    journal: Journal
+    ledger: Ledger
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
+    new_salt: Callable[[], bytes]
+    code: str  # the digest of the program
     new_error_id: Callable[[], str]
     drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
     audited: Audited
 
-    async def quote(self, body: Any, caller: Caller) -> Reply:
+    async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
 
         Args:
             body: the request as JSON says it, not yet checked.
             caller: who asks; the quote is recorded for their tenant alone.
+            key: of idempotency; a request that was answered under it is answered the same again.
 
         Raises:
             SeedrateError: the request, the policy or the model forbids a quote.
-            RefusedError: the quote could not be recorded.
+            RefusedError: the quote could not be recorded, or its key is another request's.
         """
-        reply = self.price(body, caller, recorded=True)
-        await self._record(reply, caller)
-        return reply
+        tenant = caller.tenant
+        with self.ledger.flight(tenant, key):
+            kept = await self.ledger.find_keys(tenant, (key,))
+            if key in kept:
+                return _again(kept[key], body)
+            return await self._record(body, tenant, key, self.price(body, caller, self.now()))
 
     def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
-        return self.price(body, caller, recorded=False)
+        return Reply(None, self.price(body, caller, self.now(), recorded=False).body)
 
-    async def batch(self, body: Any, caller: Caller) -> bytes:
-        """Return the results of a batch: each its own quote or problem, in the order asked."""
-        priced = []
-        for item in read_batch(body):
-            priced.append(self._try_price(item, caller))
-            await asyncio.sleep(0)  # lets single quotes in between
-        records = (self._try_record(one, caller) for one in priced)
-        return _results(await asyncio.gather(*records))
+    async def batch(self, body: Any, caller: Caller, key: str) -> Batch:
+        """Return the results of a batch: each its own quote or problem, in the order asked.
 
-    def price(self, body: Any, caller: Caller, *, recorded: bool) -> Reply:
-        """Check, price, explain and write one request."""
+        The key of request i is the batch's own with `#i` behind it.
+        """
+        items = read_batch(body)
+        keys, tenant = [f"{key}#{at}" for at in range(len(items))], caller.tenant
+        with self.ledger.flight(tenant, key):
+            kept = await self.ledger.find_keys(tenant, keys)
+            answers: list[Awaitable[Reply | RefusedError]] = []
+            for item, own in zip(items, keys, strict=True):
+                answers.append(self._try_answer(item, caller, own, kept.get(own)))
+                await asyncio.sleep(0)  # lets single quotes in between
+            return Batch.of(await asyncio.gather(*answers))
+
+    def price(
+        self, body: Any, caller: Caller, now: datetime, *, recorded: bool = True, quote_id: str = ""
+    ) -> Priced:
+        """Check, price, explain and write one request.
+
+        Args:
+            body: the request.
+            caller: whose bounds of the policy hold.
+            now: the time of the quote, which decides what support there is.
+            recorded: it will be; a what-if will not.
+            quote_id: that it had, if it is made again; else it gets a new one.
+        """
         began = perf_counter()
         asked = self.contract.read(body)
-        checked, now = perf_counter(), self.now()
-        quote_id = self.new_id(now) if recorded else None
-        audit = quote_id is not None and self.drawn(quote_id)
+        checked = perf_counter()
+        own = (quote_id or self.new_id(now)) if recorded else None
+        audit = own is not None and self.drawn(own)
         try:
             quote = self.pricer.quote_checked(
                 asked.project,
@@ -128,9 +176,9 @@ class Desk:
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
-        reply = _written(asked, quote, now, quote_id)
+        reply = _written(asked, quote, own, now)
         if quote.audit is not None:
-            self._tell(quote_id, quote.method, quote.audit)
+            self._tell(own, quote.method, quote.audit)
         self.stage("check", checked - began)
         self.stage("price", priced - checked)
         self.stage("write", perf_counter() - priced)
@@ -148,30 +196,69 @@ class Desk:
                 method,
             )
 
-    async def _record(self, reply: Reply, caller: Caller) -> None:
+    async def _record(self, body: Any, tenant: str, key: str, priced: Priced) -> Reply:
+        """Record a quote; if its key was taken meanwhile, answer what is under it."""
         began = perf_counter()
-        if reply.quote_id is not None:
-            await self.journal.record(reply.quote_id, reply.body, caller.tenant)
+        entry = of_quote(
+            document=priced.document,
+            explanation=priced.explanation,
+            reply=priced.body,
+            asked=body,
+            tenant=tenant,
+            key=key,
+            salt=self.new_salt(),
+            now=priced.now,
+            code=self.code,
+        )
+        kept = await self.ledger.record(entry)
         self.stage("record", perf_counter() - began)
+        return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
 
-    def _try_price(self, item: Any, caller: Caller) -> Reply | RefusedError:
+    def _try_answer(
+        self, item: Any, caller: Caller, key: str, kept: Kept | None
+    ) -> Awaitable[Reply | RefusedError]:
+        """Price a request now, or find it answered; what comes back waits until it is recorded."""
         try:
-            return self.price(item, caller, recorded=True)
+            if kept is not None:
+                return _at_once(_again(kept, item))
+            priced = self.price(item, caller, self.now())
         except Exception as error:  # whatever it is, the others of the batch get their answer
-            return answer(error, self.new_error_id, "a batch")
+            return _at_once(answer(error, self.new_error_id, "a batch"))
+        return self._try_record(item, caller.tenant, key, priced)
 
     async def _try_record(
-        self, priced: Reply | RefusedError, caller: Caller
+        self, item: Any, tenant: str, key: str, priced: Priced
     ) -> Reply | RefusedError:
         try:
-            if isinstance(priced, Reply):
-                await self._record(priced, caller)
+            return await self._record(item, tenant, key, priced)
         except RefusedError as refusal:
             return refusal
-        return priced
 
 
-def _written(asked: Asked, quote: Quote, now: datetime, quote_id: str | None) -> Reply:
+@dataclass(frozen=True)
+class Batch:
+    """The answer to a batch; `replayed` if every quote of it was recorded before."""
+
+    body: bytes
+    replayed: bool
+
+    @classmethod
+    def of(cls, answers: Sequence[Reply | RefusedError]) -> Batch:
+        """Return the answers as one."""
+        quotes = [answer for answer in answers if isinstance(answer, Reply)]
+        return cls(_results(answers), bool(quotes) and all(one.replayed for one in quotes))
+
+
+def _again(kept: Kept, body: Any) -> Reply:
+    kept.check_request(written(body))
+    return Reply(kept.quote_id, kept.reply, replayed=True)
+
+
+async def _at_once(answer: Reply | RefusedError) -> Reply | RefusedError:
+    return answer
+
+
+def _written(asked: Asked, quote: Quote, quote_id: str | None, now: datetime) -> Priced:
     document = {
         "quote_id": quote_id,
         "recorded": quote_id is not None,
@@ -180,7 +267,10 @@ def _written(asked: Asked, quote: Quote, now: datetime, quote_id: str | None) ->
         "instrument": asked.instrument,
         **quote.document(asked.language),
     }
-    return Reply(quote_id, orjson.dumps(document))
+    explanation = orjson.dumps(document.get("explanation"))
+    if "explanation" in document:
+        document["explanation"] = orjson.Fragment(explanation)
+    return Priced(asked, document, explanation, orjson.dumps(document), now)
 
 
 def _results(answers: Sequence[Reply | RefusedError]) -> bytes:

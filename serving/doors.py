@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from serving.ledger.tiles import INDEX, LEVEL
+
 KIB = 1024
 SINGLE = 64 * KIB
 BATCH = 2048 * KIB
 JSON = "application/json"
 TEXT = "text/plain"
+BYTES = "application/octet-stream"
 PUBLIC = "public"
 
+KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+PARTS = {"quote_id": QUOTE_ID, "key": f"{KEY}(?:#[0-9]{{1,3}})?", "level": LEVEL, "index": INDEX}
+_PART = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -20,24 +26,45 @@ class Door:
     """One address and the one method it takes (HEAD goes wherever GET does)."""
 
     method: str
-    path: str  # {quote_id} is the only variable part
+    path: str  # its variable parts are named in PARTS
     scope: str  # that a caller must have, of serving/access/caller.py; PUBLIC: none
     says: str
     most_bytes: int = 0  # of a body; 0: takes none
     replies: str = JSON
     ours: bool = True  # False: BentoML answers
+    keyed: bool = False  # needs an Idempotency-Key
 
     @property
     def methods(self) -> tuple[str, ...]:
         """Return the methods it answers."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the names of its path's variable parts."""
+        return tuple(_PART.findall(self.path))
 
+    @property
+    def route(self) -> str:
+        """Return the path as Starlette writes it."""
+        return self.path.replace("{index}", "{index:path}")
+
+    def pattern(self) -> str:
+        """Return a regular expression for its paths."""
+        return _PART.sub(lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", self.path)
+
+
+ONE, MANY = "Price and explain one project, and record it", "Price and record up to 500 projects"
+TILE = "/v1/tile/{level}/{index}"
 SAME = "The same as POST /v1/quotes, for BentoML's client"
 DOORS = (
-    Door("POST", "/v1/quotes", "price", "Price and explain one project, and record it", SINGLE),
-    Door("POST", "/v1/quotes/batch", "price", "Price and record up to 500 projects", BATCH),
+    Door("POST", "/v1/quotes", "price", ONE, SINGLE, keyed=True),
+    Door("POST", "/v1/quotes/batch", "price", MANY, BATCH, keyed=True),
     Door("GET", "/v1/quotes/{quote_id}", "ledger:read", "Return a recorded quote, byte for byte"),
+    Door("GET", "/v1/quotes/{quote_id}/receipt", "ledger:read", "Return the proof of a quote"),
+    Door("GET", "/v1/keys/{key}", "ledger:read", "Return the quote recorded under a key, if any"),
+    Door("GET", "/v1/checkpoint", "ledger:verify", "Return size and root, signed", replies=TEXT),
+    Door("GET", TILE, "ledger:verify", "Return hashes of the log's tree", replies=BYTES),
     Door("POST", "/v1/what-if", "explain", "Price and explain, without recording it", SINGLE),
     Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
     Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
@@ -53,8 +80,7 @@ _FIXED: dict[str, tuple[Door, ...]] = {
     path: tuple(door for door in DOORS if door.path == path)
     for path in {door.path for door in DOORS if "{" not in door.path}
 }
-_QUOTE = re.compile(f"/v1/quotes/{QUOTE_ID}")
-_QUOTE_DOORS = tuple(door for door in DOORS if door.path == "/v1/quotes/{quote_id}")
+_OTHERS = [(re.compile(door.pattern()), door) for door in DOORS if door.parts]
 
 
 def doors_at(path: str) -> tuple[Door, ...]:
@@ -67,5 +93,5 @@ def doors_at(path: str) -> tuple[Door, ...]:
     """
     found = _FIXED.get(path)
     if found is None:
-        return _QUOTE_DOORS if _QUOTE.fullmatch(path) else ()
+        return tuple(door for pattern, door in _OTHERS if pattern.fullmatch(path))
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -20,12 +21,13 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.caller import Caller
-from serving.doors import Door, doors_at
+from serving.doors import KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
     MALFORMED_REQUEST,
     MEDIA_TYPE,
     METHOD_NOT_ALLOWED,
+    MISSING_KEY,
     NOT_ACCEPTABLE,
     NOT_FOUND,
     REQUEST_TIMEOUT,
@@ -52,9 +54,11 @@ SINGULAR = {
     b"content-encoding",
     b"host",
     b"accept",
+    b"idempotency-key",
     b"authorization",
 }
 UNKNOWN_ROUTE = "unknown"
+_KEY = re.compile(KEY)
 
 Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
 
@@ -123,8 +127,9 @@ class Gate:
         body = b""
         if door.most_bytes:
             _check_body_headers(headers)
+            key = _key(headers.get(b"idempotency-key"), needed=door.keyed)
             body = await _body(receive, headers, door.most_bytes)
-            state["body"] = parse(body)
+            state.update(body=parse(body), key=key)
         reply.asked = True
         self.guard.enter(door, caller, state.get("body"))
         try:
@@ -241,6 +246,24 @@ def _check_body_headers(headers: dict[bytes, bytes]) -> None:
 def _is_json(content_type: bytes) -> bool:
     kind, *parameters = (part.strip() for part in content_type.lower().split(b";"))
     return kind == b"application/json" and parameters in ([], [b"charset=utf-8"])
+
+
+def _key(given: bytes | None, *, needed: bool) -> str | None:
+    """Return the Idempotency-Key, with or without the quotes of a structured header."""
+    if given is None and needed:
+        raise RefusedError(
+            MISSING_KEY, "a request must name itself in an Idempotency-Key, such as a fresh UUID"
+        )
+    if given is None:
+        return None
+    key = given.decode("latin-1")
+    key = key[1:-1] if key[:1] == key[-1:] == '"' else key
+    if not _KEY.fullmatch(key):
+        raise RefusedError(
+            MALFORMED_REQUEST,
+            f"Idempotency-Key must be 1 to 200 of A-Z a-z 0-9 . _ ~ : + = -, however: {key[:40]!r}",
+        )
+    return key
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:

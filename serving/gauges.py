@@ -81,7 +81,7 @@ class Gauges(Collector):
         self._model = {"name": name, "version": version, "digest": digest}
 
     def watch(self, *, waiting: Callable[[], float], ready: Callable[[], float]) -> None:
-        """Say where the journal's queue and the readiness are read."""
+        """Say where the ledger's queue and the readiness are read."""
         self._waiting, self._ready = waiting, ready
 
     def text(self) -> bytes:
@@ -113,7 +113,7 @@ class Gauges(Collector):
             alarms.add_metric((method,), count)
         yield alarms
         about = "Quotes that wait to be recorded"
-        yield GaugeMetricFamily("seedrate_journal_waiting", about, self._waiting())
+        yield GaugeMetricFamily("seedrate_ledger_waiting", about, self._waiting())
         yield GaugeMetricFamily("seedrate_ready", "1 if quotes can be made", self._ready())
         yield InfoMetricFamily("seedrate_model", "The model that serves", self._model)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -12,13 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from serving.access.caller import Caller
-from serving.desk import Desk
+from serving.desk import Desk, Reply
 from serving.documents import told_to
 from serving.doors import DOORS, JSON
 from serving.gauges import CONTENT_TYPE, Gauges
-from serving.journal import Journal
-from serving.problem import NOT_READY, QUOTE_NOT_FOUND, RefusedError
+from serving.ledger.counter import Counter
+from serving.problem import NOT_READY, RefusedError
 
+REPLAYED = {"Idempotent-Replayed": "true"}
 ALIVE = orjson.dumps({"alive": True})
 
 
@@ -35,9 +35,9 @@ class Bundle:
 class Office:
     """What the addresses answer from: a bundle, or the reason why there is none."""
 
-    def __init__(self, journal: Journal, gauges: Gauges) -> None:
+    def __init__(self, counter: Counter, gauges: Gauges) -> None:
         """Open without a model."""
-        self._journal = journal
+        self._counter = counter
         self._gauges = gauges
         self.bundle: Bundle | None = None
         self.trouble = "no model has been loaded yet"
@@ -45,7 +45,7 @@ class Office:
     @property
     def why_not_ready(self) -> str:
         """Return why no quote can be made and recorded, or an empty string."""
-        return self._journal.trouble if self.bundle else self.trouble
+        return self._counter.trouble if self.bundle else self.trouble
 
     @property
     def served(self) -> Bundle:
@@ -63,7 +63,7 @@ class Office:
         answers = {
             "/v1/quotes": self.quote,
             "/v1/quotes/batch": self.batch,
-            "/v1/quotes/{quote_id}": self.recorded,
+            **self._counter.answers(),
             "/v1/what-if": self.what_if,
             "/v1/model": self.model,
             "/v1/columns": self.columns,
@@ -73,27 +73,24 @@ class Office:
             "/metrics": self.metrics,
         }
         doors = [door for door in DOORS if door.ours]
-        return Router([Route(d.path, answers[d.path], methods=[d.method]) for d in doors])
+        return Router([Route(d.route, answers[d.path], methods=[d.method]) for d in doors])
 
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""
-        reply = await self.served.desk.quote(_body(request), _caller(request))
-        return _json(reply.body, 201, {"Location": f"/v1/quotes/{reply.quote_id}"})
+        asked = request.scope["state"]
+        reply = await self.served.desk.quote(asked["body"], asked["caller"], asked["key"])
+        return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:
         """Answer POST /v1/quotes/batch."""
-        return _json(await self.served.desk.batch(_body(request), _caller(request)))
-
-    async def recorded(self, request: Request) -> Response:
-        """Answer GET /v1/quotes/{quote_id}."""
-        found = self._journal.find(request.path_params["quote_id"], _caller(request).tenant)
-        if found is None:
-            raise RefusedError(QUOTE_NOT_FOUND, "the id must be one that POST /v1/quotes has given")
-        return _json(found)
+        asked = request.scope["state"]
+        batch = await self.served.desk.batch(asked["body"], asked["caller"], asked["key"])
+        return _json(batch.body, headers=REPLAYED if batch.replayed else None)
 
     async def what_if(self, request: Request) -> Response:
         """Answer POST /v1/what-if."""
-        return _json(self.served.desk.what_if(_body(request), _caller(request)).body)
+        asked = request.scope["state"]
+        return _json(self.served.desk.what_if(asked["body"], asked["caller"]).body)
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/model."""
@@ -125,8 +122,10 @@ class Office:
         return RefusedError(NOT_READY, why, headers={"Retry-After": "5"})
 
 
-def _body(request: Request) -> Any:
-    return request.scope["state"]["body"]
+def headers(reply: Reply) -> dict[str, str]:
+    """Return what is said beside a recorded quote."""
+    where = {"Location": f"/v1/quotes/{reply.quote_id}"}
+    return {**where, **REPLAYED} if reply.replayed else where
 
 
 def _caller(request: Request) -> Caller:

@@ -9,19 +9,25 @@ from typing import Any
 from features.column import Column, ColumnSet, Direction
 from serving.access.caller import SCOPES
 from serving.contract import MOST_QUOTES, Contract
-from serving.doors import DOORS, JSON, PUBLIC, QUOTE_ID, SINGLE, Door
+from serving.doors import DOORS, JSON, KEY, PARTS, PUBLIC, SINGLE, Door
 from serving.fields import Field, schema
 from serving.instruments import Kind
 from serving.problem import (
     ACCESS_UNAVAILABLE,
     BODY_TOO_LARGE,
+    ERASED,
     FORBIDDEN,
     INTERNAL_ERROR,
     INVALID_INPUT,
+    KEY_IN_USE,
+    KEY_NOT_FOUND,
+    KEY_REUSED,
     MALFORMED_JSON,
     MALFORMED_REQUEST,
     MEDIA_TYPE,
+    MISSING_KEY,
     NOT_ACCEPTABLE,
+    NOT_FOUND,
     NOT_QUOTED,
     NOT_READY,
     NOT_RECORDED,
@@ -36,7 +42,7 @@ from serving.problem import (
     WRONG_HOST,
     Problem,
 )
-from serving.quote_schema import DECIMAL, QUOTE
+from serving.quote_schema import DECIMAL, QUOTE, RECEIPT
 
 Json = dict[str, Any]
 
@@ -52,11 +58,17 @@ WITH_BODY = (
 CLOSED = (UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS, ACCESS_UNAVAILABLE)
 PRICED = (NOT_QUOTED,)
 KEPT = (OVERLOADED, NOT_RECORDED)
+KEYED = (MISSING_KEY, KEY_IN_USE, KEY_REUSED, ERASED)
+READ = (QUOTE_NOT_FOUND, NOT_RECORDED)
 
 ALSO: dict[str, tuple[Problem, ...]] = {
-    "/v1/quotes": PRICED + KEPT,
-    "/v1/quotes/batch": (),
-    "/v1/quotes/{quote_id}": (QUOTE_NOT_FOUND, NOT_RECORDED),
+    "/v1/quotes": PRICED + KEPT + KEYED,
+    "/v1/quotes/batch": (MISSING_KEY, KEY_IN_USE, NOT_RECORDED),
+    "/v1/quotes/{quote_id}": (*READ, ERASED),
+    "/v1/quotes/{quote_id}/receipt": READ,
+    "/v1/keys/{key}": (KEY_NOT_FOUND, KEY_IN_USE, ERASED, NOT_RECORDED),
+    "/v1/checkpoint": (NOT_RECORDED,),
+    "/v1/tile/{level}/{index}": (NOT_FOUND, NOT_RECORDED),
     "/v1/what-if": PRICED,
     "/v1/model": (NOT_READY,),
     "/v1/columns": (NOT_READY,),
@@ -73,10 +85,21 @@ CREDENTIAL: Json = {
     ),
 }
 OBJECT: Json = {"type": "object"}
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Names the request, for ever: sent again, it gets the recorded reply again",
+    "schema": {"type": "string", "pattern": f"^{KEY}$"},
+}
 REPLIES: dict[str, tuple[str, Json]] = {
     "/v1/quotes": ("The quote, recorded", {"$ref": "#/components/schemas/Quote"}),
     "/v1/quotes/batch": ("Each its own", {"$ref": "#/components/schemas/BatchResults"}),
     "/v1/quotes/{quote_id}": ("The recorded bytes", {"$ref": "#/components/schemas/Quote"}),
+    "/v1/quotes/{quote_id}/receipt": ("The receipt", {"$ref": "#/components/schemas/Receipt"}),
+    "/v1/keys/{key}": ("The recorded bytes", {"$ref": "#/components/schemas/Quote"}),
+    "/v1/checkpoint": ("A C2SP signed note", {"type": "string"}),
+    "/v1/tile/{level}/{index}": ("A C2SP tile", {"type": "string", "format": "binary"}),
     "/v1/what-if": ("The quote, not recorded", {"$ref": "#/components/schemas/Quote"}),
     "/v1/model": ("The card", OBJECT),
     "/v1/columns": ("The dictionary", OBJECT),
@@ -133,11 +156,19 @@ def _operation(door: Door, examples: Mapping[str, Any]) -> Json:
         "security": [] if door.scope == PUBLIC else [{"credential": [door.scope]}],
         "responses": _responses(door),
     }
-    if "{quote_id}" in door.path:
-        schema = {"type": "string", "pattern": f"^{QUOTE_ID}$"}
-        operation["parameters"] = [
-            {"name": "quote_id", "in": "path", "required": True, "schema": schema}
-        ]
+    parameters = [
+        {
+            "name": part,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^(?:{PARTS[part]})$"},
+        }
+        for part in door.parts
+    ]
+    if door.keyed:
+        parameters.append(IDEMPOTENCY_KEY)
+    if parameters:
+        operation["parameters"] = parameters
     if door.most_bytes:
         operation["requestBody"] = _request(door, examples)
     return operation
@@ -145,7 +176,8 @@ def _operation(door: Door, examples: Mapping[str, Any]) -> Json:
 
 def _name(door: Door) -> str:
     words = door.path.strip("/").replace(".json", "").replace("{quote_id}", "recorded")
-    return "_".join([door.method.lower(), *words.replace("-", "_").split("/")])
+    plain = words.translate({ord("{"): None, ord("}"): None, ord("-"): "_"})
+    return "_".join([door.method.lower(), *plain.split("/")])
 
 
 def _request(door: Door, examples: Mapping[str, Any]) -> Json:
@@ -167,7 +199,8 @@ def _responses(door: Door) -> Json:
     reply: Json = {"description": says, "content": {door.replies: {"schema": schema}}}
     if status == "201":
         link = {"description": "Where the recorded quote is", "schema": {"type": "string"}}
-        reply["headers"] = {"Location": link}
+        again = {"description": "The reply was recorded before", "schema": {"const": "true"}}
+        reply["headers"] = {"Location": link, "Idempotent-Replayed": again}
     problems: tuple[Problem, ...] = ANY if door.scope == PUBLIC else ANY + CLOSED
     problems += (WITH_BODY if door.most_bytes else ()) + ALSO.get(door.path, ())
     return {status: reply, **_refusals(problems)}
@@ -219,6 +252,7 @@ def _schemas(column_set: ColumnSet, contract: Contract) -> Json:
             },
         },
         "Quote": QUOTE,
+        "Receipt": RECEIPT,
         "BatchResults": BATCH_RESULTS,
         "Problem": PROBLEM,
         "Decimal": DECIMAL,

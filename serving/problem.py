@@ -28,18 +28,23 @@ class Problem:
 
 MALFORMED_REQUEST = Problem("malformed_request", 400, "The request is not one this server reads")
 MALFORMED_JSON = Problem("malformed_json", 400, "The body is not strict JSON")
+MISSING_KEY = Problem("missing_key", 400, "A quote needs an Idempotency-Key")
 UNAUTHENTICATED = Problem("unauthenticated", 401, "Nobody is known by this credential")
 FORBIDDEN = Problem("forbidden", 403, "The credential does not allow this")
 NOT_FOUND = Problem("not_found", 404, "There is nothing at this address")
 QUOTE_NOT_FOUND = Problem("quote_not_found", 404, "No quote is recorded under this id")
+KEY_NOT_FOUND = Problem("key_not_found", 404, "No quote is recorded under this key")
 METHOD_NOT_ALLOWED = Problem("method_not_allowed", 405, "This address has no such method")
 NOT_ACCEPTABLE = Problem("not_acceptable", 406, "No reply in the media type asked for")
 REQUEST_TIMEOUT = Problem("request_timeout", 408, "The request did not arrive in time")
+KEY_IN_USE = Problem("key_in_use", 409, "A request under this key is being answered")
 NOT_QUOTED = Problem("not_quoted", 409, "The policy's answer is no quote")
+ERASED = Problem("erased", 410, "What was private of this quote has been erased")
 BODY_TOO_LARGE = Problem("body_too_large", 413, "The body is larger than this address takes")
 UNSUPPORTED_MEDIA_TYPE = Problem("unsupported_media_type", 415, "The body must be plain JSON")
 WRONG_HOST = Problem("wrong_host", 421, "This server does not answer under that name")
 INVALID_INPUT = Problem("invalid_input", 422, "The request does not fit the contract")
+KEY_REUSED = Problem("key_reused", 422, "This key was used for another request")
 TOO_MANY_REQUESTS = Problem("too_many_requests", 429, "The tenant asks more than it may")
 INTERNAL_ERROR = Problem("internal_error", 500, "The server failed")
 NOT_READY = Problem("not_ready", 503, "No model is loaded")
@@ -51,18 +56,23 @@ TIMED_OUT = Problem("timed_out", 504, "The answer took too long")
 PROBLEMS = (
     MALFORMED_REQUEST,
     MALFORMED_JSON,
+    MISSING_KEY,
     UNAUTHENTICATED,
     FORBIDDEN,
     NOT_FOUND,
     QUOTE_NOT_FOUND,
+    KEY_NOT_FOUND,
     METHOD_NOT_ALLOWED,
     NOT_ACCEPTABLE,
     REQUEST_TIMEOUT,
+    KEY_IN_USE,
     NOT_QUOTED,
+    ERASED,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_HOST,
     INVALID_INPUT,
+    KEY_REUSED,
     TOO_MANY_REQUESTS,
     INTERNAL_ERROR,
     NOT_READY,

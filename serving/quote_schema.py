@@ -201,3 +201,32 @@ QUOTE: Json = _object(
 )
 QUOTE["required"] = [name for name in QUOTE["required"] if name not in {"rate", *FIGURES}]
 QUOTE["oneOf"] = [{"required": [figure]} for figure in FIGURES]
+
+_BASE64: Json = {"type": "string", "contentEncoding": "base64"}
+RECEIPT: Json = _object(
+    {
+        "schema": {"const": "seedrate.receipt.1"},
+        "quote_id": TEXT,
+        "seq": {"type": "integer", "minimum": 0, "description": "Of the leaf, from 0"},
+        "body": {**_BASE64, "description": "The entry, exactly as it is hashed"},
+        "checkpoint": {"type": "string", "description": "C2SP signed note"},
+        "path": {"type": "array", "items": _BASE64, "description": "RFC 9162, from the leaf up"},
+        "openings": {
+            "type": "object",
+            "description": "Each private field with its salt; none once they are erased",
+            "additionalProperties": _object({"salt": _BASE64, "value": _BASE64}),
+        },
+        "anchors": {
+            "type": "array",
+            "description": "What outsiders have attested about the checkpoint",
+            "items": _object(
+                {
+                    "kind": TEXT,
+                    "note": TEXT,
+                    "data": _BASE64,
+                    "published_us": {"type": "integer"},
+                }
+            ),
+        },
+    }
+)

@@ -15,7 +15,6 @@ import bentoml
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from serving.access.caller import Caller
 from serving.doors import JSON
 from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
@@ -31,7 +30,7 @@ IN_WORKERS = {
 
 
 TUNED: dict[str, Any] = {
-    "workers": 1,  # one process writes the journal
+    "workers": 1,  # one process writes to the ledger
     "threads": 1,
     "traffic": {"timeout": 15},  # BentoML keeps a timer that long a request; ours is shorter
     "http": {"host": "127.0.0.1", "port": 3000},
@@ -59,7 +58,7 @@ class Seedrate:
     """Prices early-stage loans and explains each price in basis points."""
 
     def __init__(self) -> None:
-        """Open the journal, load the champion, and keep the collector off what stays."""
+        """Open the ledger, load the champion, and keep the collector off what stays."""
         self.server = server()
         self.server.load()
         gc.collect()
@@ -68,10 +67,13 @@ class Seedrate:
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
-        """Price and explain one project, and record it: the body of POST /v1/quotes."""
-        caller: Caller = ctx.request.scope["state"]["caller"]
+        """Price and explain one project, and record it: the body of POST /v1/quotes.
+
+        BentoML's client sends no Idempotency-Key: then each call is a request of its own.
+        """
+        asked = ctx.request.scope["state"]
         try:
-            reply = await self.server.office.served.desk.quote(request, caller)
+            reply = await self.server.quote(request, asked["caller"], asked["key"])
         except Exception as error:
             return _problem(answer(error, new_error_id, "/quote"), ctx)
         return _as_it_is(Response(reply.body, media_type=JSON))

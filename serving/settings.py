@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from models.keys import TRUSTED
+from models.keys import SIGNING, TRUSTED
 from pricing.errors import Fault, InputError
 from serving.access.jwks import is_source
 
@@ -66,9 +67,26 @@ SETTINGS = (
         "quote's id decides which.",
     ),
     Setting(
-        "SEEDRATE_JOURNAL_QUEUE",
+        "SEEDRATE_LEDGER_QUEUE",
         "4096",
         "Quotes that may wait to be recorded, 1 to 100000; above it a quote is refused with 503.",
+    ),
+    Setting(
+        "SEEDRATE_LEDGER",
+        "",
+        "Address of a PostgreSQL database that keeps the ledger, `postgresql://...`; empty is "
+        "SQLite, `var/ledger.db`.",
+    ),
+    Setting(
+        "SEEDRATE_LEDGER_KEY",
+        "",
+        "Path of the private key that signs checkpoints; empty is `var/ledger/signing.key`, made "
+        "where it is absent.",
+    ),
+    Setting(
+        "SEEDRATE_LEDGER_ORIGIN",
+        "localhost/seedrate",
+        "Name of the log in its checkpoints, such as `ledger.bank.example/quotes`; for ever.",
     ),
     Setting(
         "SEEDRATE_ACCESS",
@@ -146,7 +164,11 @@ class Settings:
     timeout_seconds: float
     pull_seconds: float
     audit_share: float
-    journal_queue: int
+    ledger_queue: int
+    database: str | None = field(repr=False)  # of the ledger, with its password; None: SQLite
+    ledger_key: Path
+    makes_key: bool  # of the ledger, where there is none
+    origin: str  # of the ledger
     access: AccessSettings
 
     @classmethod
@@ -164,6 +186,7 @@ class Settings:
         var = Path(text["SEEDRATE_VAR"] or "var").absolute()
         uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
         trusted, policy = environ.get("SEEDRATE_TRUSTED_KEYS"), text["SEEDRATE_POLICY"]
+        key = text["SEEDRATE_LEDGER_KEY"]
         settings = cls(
             var=var,
             tracking_uri=None if uri == OFF else uri,
@@ -175,7 +198,11 @@ class Settings:
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
-            journal_queue=reader.count("SEEDRATE_JOURNAL_QUEUE", most=100_000),
+            ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
+            database=reader.postgres("SEEDRATE_LEDGER"),
+            ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),
+            makes_key=not key,
+            origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
             access=_access(reader, environ, var),
         )
         if reader.faults:
@@ -186,6 +213,21 @@ class Settings:
     def ledger(self) -> Path:
         """Return the file in which acknowledged quotes are kept."""
         return self.var / "ledger.db"
+
+    @property
+    def held(self) -> Path:
+        """Return the file of the newest checkpoint that was signed here."""
+        return self.var / "ledger" / "checkpoint"
+
+    @property
+    def anchors(self) -> Path:
+        """Return the folder of what outsiders have attested about the ledger."""
+        return self.var / "ledger" / "anchors"
+
+    @property
+    def policies(self) -> Path:
+        """Return the folder of every policy that was quoted under, by digest."""
+        return self.var / "policies"
 
     @property
     def key_file(self) -> Path:
@@ -257,6 +299,18 @@ class _Reader:
         if not 1 <= value <= most:
             self.faults.append(Fault(key, f"a whole number in [1, {most}]", repr(text)))
         return value
+
+    def postgres(self, key: str) -> str | None:
+        text = self.text[key]
+        if text and not text.startswith(("postgresql://", "postgres://")):
+            self.faults.append(Fault(key, "postgresql://... or empty", "something else"))
+        return text or None
+
+    def origin(self, key: str) -> str:
+        text = self.text[key]
+        if not re.fullmatch(r"[A-Za-z0-9._~/-]{1,200}", text):
+            self.faults.append(Fault(key, "letters, digits, dots, dashes, slashes", repr(text)))
+        return text
 
     def hosts(self, key: str) -> frozenset[str]:
         names = frozenset(part.strip().lower() for part in self.text[key].split(",")) - {""}

@@ -41,7 +41,7 @@ def settings(var: Path) -> Settings:
 def server(settings: Settings) -> Iterator[Server]:
     """The wired parts with the small real model, without a socket."""
     made = Server.open(settings)
-    assert made.journal.wait_open(10)
+    assert made.ledger.wait_open(10)
     made.load()
     yield made
     made.close()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from features.column import Column, ColumnSet, Direction, Kind, Outcome
+from models import keys
 from models.audit import Audit
+from models.keys import SigningKey
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
@@ -17,9 +22,16 @@ from pricing.schedule import Terms
 from pricing.support.supported import Support
 from serving.access.caller import LOCAL, Caller
 from serving.contract import Contract
-from serving.desk import Desk
+from serving.desk import Desk, Ledger
 from serving.doors import Door
+from serving.ledger import tree
+from serving.ledger.entry import Entry, Kept
+from serving.ledger.note import Signer
+from serving.ledger.tiles import Tiles
 from serving.quote_id import uuid7
+from tests.serving.ledger.memory import Memory
+
+Answer = TypeVar("Answer")
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -121,19 +133,49 @@ class PlainPricer:
 
 
 @dataclass
-class ListJournal:
-    """Keeps replies in a dictionary."""
+class ListLedger:
+    """Keeps entries in a list, signs with a key of its own, and holds no key."""
 
-    kept: dict[str, bytes] = field(default_factory=dict)
-    owner: dict[str, str] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
     trouble: str = ""
 
-    async def record(self, quote_id: str, reply: bytes, tenant: str = LOCAL.tenant) -> None:
-        self.kept[quote_id] = reply
-        self.owner[quote_id] = tenant
+    @property
+    def tiles(self) -> Tiles:
+        return Tiles(Memory([entry.leaf for entry in self.entries]))
 
-    def find(self, quote_id: str, tenant: str = LOCAL.tenant) -> bytes | None:
-        return self.kept.get(quote_id) if self.owner.get(quote_id) == tenant else None
+    @property
+    def kept(self) -> dict[str, bytes]:
+        """Every reply, by id."""
+        return {one.quote_id: one.private.reply for one in self.entries if one.private}
+
+    @contextmanager
+    def flight(self, tenant: str, key: str) -> Iterator[None]:
+        yield
+
+    async def record(self, entry: Entry) -> Kept | None:
+        self.entries.append(entry)
+        return None
+
+    async def find(self, tenant: str, quote_id: str) -> Kept | None:
+        found = [one for one in self._all(tenant).values() if one.quote_id == quote_id]
+        return found[0] if found else None
+
+    async def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
+        return {key: one for key, one in self._all(tenant).items() if key in keys}
+
+    async def checkpoint(self, least: int = 0) -> str:
+        size = len(self.entries)
+        return SIGNER.sign(size, tree.root(self.tiles, size))
+
+    async def ask(self, question: Callable[[], Answer]) -> Answer:
+        return question()
+
+    def _all(self, tenant: str) -> dict[str, Kept]:
+        return {
+            one.key: Kept(seq, one.quote_id, one.request, one.body, one.private)
+            for seq, one in enumerate(self.entries)
+            if one.tenant == tenant
+        }
 
 
 class Open:
@@ -150,15 +192,25 @@ class Open:
     def leave(self, door: Door, caller: Caller) -> None: ...
 
 
-def desk(journal: ListJournal) -> Desk:
+def _key() -> SigningKey:
+    private = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    return SigningKey(private, keys.fingerprint(private.public_key()))
+
+
+SIGNER = Signer("localhost/seedrate", _key())
+
+
+def desk(ledger: Ledger) -> Desk:
     """Return a desk at noon whose ids count up from one."""
     numbers = count(1)
     return Desk(
         contract=Contract.of(COLUMN_SET),
         pricer=PlainPricer(),
-        journal=journal,
+        ledger=ledger,
         now=lambda: NOON,
         new_id=lambda now: uuid7(now, lambda size: next(numbers).to_bytes(size, "big")),
+        new_salt=lambda: bytes(32),
+        code="0" * 64,
         new_error_id=lambda: "e-1",
         drawn=lambda quote_id: False,
         stage=lambda stage, seconds: None,

@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message
 
+from serving.doors import Door
 from serving.gate import Gate
 from serving.gauges import Gauges
+from serving.ledger.anchors import Anchors
+from serving.ledger.counter import Counter
 from serving.office import Bundle, Office
-from tests.serving.fakes import ListJournal, Open, desk
+from tests.serving.fakes import ListLedger, Open, desk
 
 Header = tuple[bytes, bytes]
+KEYS = count()
 JSON: Header = (b"content-type", b"application/json")
 HOST: Header = (b"host", b"localhost:3000")
+
+
+def address(door: Door) -> str:
+    """Return an address of a door at which nothing is recorded."""
+    parts = {"quote_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "key": "k", "level": "0"}
+    return door.path.format_map({**parts, "index": "x999/999"})
 
 
 @dataclass(frozen=True)
@@ -44,12 +56,12 @@ def gate(office: Office, **more: Any) -> Gate:
     return Gate(**{**settings, **more})
 
 
-def office(journal: ListJournal | None = None, *, ready: bool = True) -> Office:
-    journal = journal or ListJournal()
-    rooms = Office(journal, Gauges())
+def office(ledger: ListLedger | None = None, *, ready: bool = True) -> Office:
+    ledger = ledger or ListLedger()
+    rooms = Office(Counter(ledger, Anchors(Path("no-anchors"))), Gauges())
     if ready:
         rooms.bundle = Bundle(
-            desk(journal), {"anyone": b'{"name":"m"}'}, b'{"columns":[]}', b'{"openapi":"x"}'
+            desk(ledger), {"anyone": b'{"name":"m"}'}, b'{"columns":[]}', b'{"openapi":"x"}'
         )
     return rooms
 
@@ -66,6 +78,8 @@ def ask(
     """Send one request; a body that is no bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     given = [HOST, JSON] if headers is None else [*headers]
+    if method == "POST" and not any(name == b"idempotency-key" for name, _ in given):
+        given.append((b"idempotency-key", b"test-%d" % next(KEYS)))
     return asyncio.run(_ask(app, method, path, given, query, [*chunks] if chunks else [raw]))
 
 

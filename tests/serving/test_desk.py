@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -13,22 +14,30 @@ from pricing.deal import Deal
 from pricing.errors import InputError, PolicyError
 from pricing.support.supported import Support
 from serving.access.caller import LOCAL
+from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.journal import NoJournal
+from serving.ledger.entry import Entry, Kept
+from serving.ledger.ledger import NoLedger
 from serving.problem import RefusedError
 from serving.quote_id import drawn
-from tests.serving.fakes import ListJournal, PlainPricer, PlainQuote, desk, request
+from tests.serving.fakes import ListLedger, PlainPricer, PlainQuote, desk, request
+
+
+def batch(at: Desk, asked: list[Any]) -> list[Any]:
+    answer = asyncio.run(at.batch({"quotes": asked}, LOCAL, "k"))
+    results: list[Any] = orjson.loads(answer.body)["results"]
+    return results
 
 
 def test_what_is_given_has_been_recorded() -> None:
-    journal = ListJournal()
-    reply = asyncio.run(desk(journal).quote(request(), LOCAL))
+    ledger = ListLedger()
+    reply = asyncio.run(desk(ledger).quote(request(), LOCAL, "k"))
     assert reply.quote_id is not None
-    assert journal.kept == {reply.quote_id: reply.body}
+    assert ledger.kept == {reply.quote_id: reply.body}
 
 
 def test_a_reply_says_when_what_and_under_which_id() -> None:
-    reply = asyncio.run(desk(ListJournal()).quote(request(language="zh"), LOCAL))
+    reply = asyncio.run(desk(ListLedger()).quote(request(language="zh"), LOCAL, "k"))
     assert orjson.loads(reply.body) == {
         "quote_id": "01a20846-fe00-7000-8000-000000000001",
         "recorded": True,
@@ -51,34 +60,32 @@ def test_a_reply_says_when_what_and_under_which_id() -> None:
 
 
 def test_a_what_if_is_marked_and_leaves_no_trace() -> None:
-    journal = ListJournal()
-    document = orjson.loads(desk(journal).what_if(request(), LOCAL).body)
-    assert (document["quote_id"], document["recorded"], journal.kept) == (None, False, {})
+    ledger = ListLedger()
+    document = orjson.loads(desk(ledger).what_if(request(), LOCAL).body)
+    assert (document["quote_id"], document["recorded"], ledger.kept) == (None, False, {})
 
 
 def test_what_cannot_be_recorded_is_not_given() -> None:
-    class Full(ListJournal):
-        async def record(self, quote_id: str, reply: bytes, tenant: str = "") -> None:
-            await NoJournal().record(quote_id, reply)
+    class Full(ListLedger):
+        async def record(self, entry: Entry) -> Kept | None:
+            return await NoLedger().record(entry)
 
     with pytest.raises(RefusedError):
-        asyncio.run(desk(Full()).quote(request(), LOCAL))
-    results = orjson.loads(asyncio.run(desk(Full()).batch({"quotes": [request()]}, LOCAL)))[
-        "results"
-    ]
+        asyncio.run(desk(Full()).quote(request(), LOCAL, "k"))
+    results = batch(desk(Full()), [request()])
     assert results[0]["problem"]["code"] == "not_recorded"
 
 
 def test_a_refused_request_is_not_recorded() -> None:
-    journal = ListJournal()
+    ledger = ListLedger()
     for body in (request(instrument__amount=-1), request(project__city="Nowhere")):
         with pytest.raises((InputError, PolicyError)):
-            asyncio.run(desk(journal).quote(body, LOCAL))
-    assert not journal.kept
+            asyncio.run(desk(ledger).quote(body, LOCAL, "k"))
+    assert not ledger.kept
 
 
 def test_each_request_of_a_batch_has_its_own_answer() -> None:
-    journal = ListJournal()
+    ledger = ListLedger()
     asked = [
         request(reference="a"),
         request(instrument__amount=-1),
@@ -88,24 +95,24 @@ def test_each_request_of_a_batch_has_its_own_answer() -> None:
         request(project__city="Crash"),
         request(reference="b"),
     ]
-    results = orjson.loads(asyncio.run(desk(journal).batch({"quotes": asked}, LOCAL)))["results"]
+    results = batch(desk(ledger), asked)
     assert [result["status"] for result in results] == [201, 422, 409, 422, 500, 500, 201]
     assert [results[i]["quote"]["reference"] for i in (0, -1)] == ["a", "b"]
     for result in results[4:6]:
         assert result["problem"]["code"] == "internal_error"
         assert result["problem"]["detail"] == "this was logged as error e-1"
     assert results[1]["problem"]["faults"][0]["field"] == "instrument.amount"
-    assert len(journal.kept) == 2
+    assert len(ledger.kept) == 2
 
 
 def test_a_batch_lets_others_in_between() -> None:
     seen: list[int] = []
-    journal = ListJournal()
+    ledger = ListLedger()
 
     async def both() -> None:
-        batch = asyncio.create_task(desk(journal).batch({"quotes": [request()] * 50}, LOCAL))
+        batch = asyncio.create_task(desk(ledger).batch({"quotes": [request()] * 50}, LOCAL, "k"))
         while not batch.done():
-            seen.append(len(journal.kept))
+            seen.append(len(ledger.kept))
             await asyncio.sleep(0)
 
     asyncio.run(both())
@@ -114,7 +121,7 @@ def test_a_batch_lets_others_in_between() -> None:
 
 def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:
     with pytest.raises(InputError) as error:
-        asyncio.run(desk(ListJournal()).quote(request(instrument__grace_months=40), LOCAL))
+        asyncio.run(desk(ListLedger()).quote(request(instrument__grace_months=40), LOCAL, "k"))
     assert [fault.field for fault in error.value.faults] == ["instrument.grace_months"]
 
 
@@ -141,13 +148,13 @@ def test_the_ids_that_are_drawn_are_audited_counted_and_warned_about(
 ) -> None:
     gauges = Gauges()
     audited = replace(
-        desk(ListJournal()),
+        desk(ListLedger()),
         pricer=AuditedPricer(),
         drawn=lambda quote_id: not quote_id.endswith("2"),
         audited=gauges.audit,
     )
     for staff in (12, 700, 3):  # off by 12 bp, not audited, off by 3 bp; 5 are allowed
-        asyncio.run(audited.quote(request(project__staff=staff), LOCAL))
+        asyncio.run(audited.quote(request(project__staff=staff), LOCAL, f"k{staff}"))
     audited.what_if(request(project__staff=800), LOCAL)
     text = gauges.text().decode()
     assert 'seedrate_audit_difference_bps_count{method="path"} 2.0' in text

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from serving.doors import BATCH, DOORS, SINGLE, doors_at
 from serving.problem import PROBLEMS
 from tests.serving.fakes import REQUEST, request
-from tests.serving.http import HOST, JSON, Answer, ask, gate, office
+from tests.serving.http import HOST, JSON, Answer, address, ask, gate, office
 
 APP = gate(office())
 GOOD = orjson.dumps(REQUEST)
@@ -101,7 +101,7 @@ def test_there_is_nothing_at_any_other_address(path: str) -> None:
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.method} {door.path}")
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_every_address_names_the_methods_it_takes(door: Any, method: str) -> None:
-    path = door.path.replace("{quote_id}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+    path = address(door)
     answer = ask(APP, method, path)
     assert is_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == ", ".join(door.methods)
@@ -255,5 +255,5 @@ def test_answers_are_counted_by_route_template_only() -> None:
 
 def test_every_door_is_found_by_its_path() -> None:
     for door in DOORS:
-        path = door.path.replace("{quote_id}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+        path = address(door)
         assert door in doors_at(path)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import json
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import bentoml
 import psutil
@@ -21,6 +27,7 @@ from serving.client import Client
 from serving.doors import DOORS
 from tests.serving import known_key
 from tests.serving.conftest import ROOT, running
+from tests.serving.http import address
 from tests.serving.known_key import KEY
 
 GOOD = (ROOT / "examples" / "good.json").read_bytes()
@@ -30,6 +37,7 @@ def call(
     url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, Message, bytes]:
     sent = {"Content-Type": "application/json"} if headers is None and body else (headers or {})
+    sent = {"Idempotency-Key": str(uuid4()), **sent} if body else sent
     credential = {"Authorization": f"Bearer {KEY}"}
     request = urllib.request.Request(url, body, {**credential, **sent})
     try:
@@ -75,7 +83,7 @@ def test_bentomls_own_pages_are_hidden(url: str) -> None:
 
 def test_both_ways_to_serve_have_every_door(url: str) -> None:
     for door in DOORS:
-        path = door.path.replace("{quote_id}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+        path = address(door)
         status, _, body = call(url + path, b"{}" if door.method == "POST" else None)
         expected = {"POST": 422, "GET": 404 if "{" in door.path else 200}[door.method]
         assert status == expected, body
@@ -134,6 +142,26 @@ def test_what_was_acknowledged_survives_the_worker(process: str) -> None:
     for _, headers, body in given:
         assert call(process + headers["Location"])[2] == body
     assert call(f"{process}/v1/quotes", GOOD)[0] == 201
+
+
+def test_a_thousand_retries_across_a_crash_get_one_quote(process: str) -> None:
+    key = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+    struck = threading.Event()
+
+    def patient(number: int) -> bytes:
+        if number == 500 and not struck.is_set():
+            struck.set()
+            worker(process).kill()
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                status, _, body = call(f"{process}/v1/quotes", GOOD, key)
+                if status == 201:
+                    return body
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(50) as callers:
+        bodies = set(callers.map(patient, range(1000)))
+    assert len(bodies) == 1
 
 
 def worker(url: str) -> psutil.Process:

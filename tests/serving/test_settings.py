@@ -35,7 +35,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         "SEEDRATE_HOSTS": " , ",
         "SEEDRATE_TIMEOUT_SECONDS": "15",
         "SEEDRATE_PULL_SECONDS": "soon",
-        "SEEDRATE_JOURNAL_QUEUE": "0",
+        "SEEDRATE_LEDGER_QUEUE": "0",
         "SEEDRATE_AUDIT_SHARE": "2",
         "SEEDRATE_ACCESS": "a secret that is no address",
         "SEEDRATE_JWKS": "http://id.example/jwks",
@@ -76,5 +76,6 @@ def test_the_environment_is_read_in_one_place() -> None:
         "command.py",
         "service.py",
         "champion.py",
+        "commands.py",
     }  # which pass it on whole
     assert os.environ is not None

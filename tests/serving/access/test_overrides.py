@@ -12,9 +12,8 @@ from serving.app import Server, bundle
 from serving.champion import champion
 from serving.gate import Gate
 from serving.gauges import Gauges
-from serving.office import Office
-from tests.serving.fakes import ListJournal, Open
-from tests.serving.http import ask, gate
+from tests.serving.fakes import ListLedger, Open
+from tests.serving.http import ask, gate, office
 
 BODY = orjson.loads((Path(__file__).parents[3] / "examples" / "good.json").read_bytes())
 BOUNDS = {
@@ -27,9 +26,9 @@ BOUNDS = {
 def app(server: Server, tenant: str) -> Gate:
     model = champion(server.settings)
     rules = policy.load(server.settings.policy, currency=model.currency)
-    rooms = Office(ListJournal(), Gauges())
+    rooms = office()
     rules = replace(rules, overrides=Overrides(BOUNDS))
-    rooms.bundle = bundle(model, rules, ListJournal(), Gauges(), audit_share=0.0)
+    rooms.bundle = bundle(model, rules, ListLedger(), Gauges(), audit_share=0.0)
     return gate(rooms, guard=Open(replace(LOCAL, tenant=tenant)))
 
 

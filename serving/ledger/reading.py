@@ -1,0 +1,137 @@
+"""What is read of a ledger, over SQLAlchemy: the same queries for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, func, select
+
+from serving.ledger.entry import Kept, Private
+from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, PRIVATE, TILE
+from serving.ledger.tree import Edge
+
+CHUNK = 2000  # rows of a page
+_KEPT = select(
+    ENTRY.c.seq,
+    ENTRY.c.quote_id,
+    ENTRY.c.request,
+    ENTRY.c.body,
+    PRIVATE.c.reference,
+    PRIVATE.c.salt,
+    PRIVATE.c.request.label("asked"),
+    PRIVATE.c.reply,
+    ENTRY.c.idem_key,
+).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+
+
+class Reader:
+    """Reads a ledger; never writes to it."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read over an engine."""
+        self._engine = engine
+
+    def head(self) -> Edge:
+        """Return the size of the log and the right edge of its tree."""
+        row = self._one(select(HEAD.c.size, HEAD.c.edge))
+        return Edge.unpacked(row.size, row.edge)
+
+    def find(self, tenant: str, quote_id: str) -> Kept | None:
+        """Return what is recorded under an id."""
+        query = _KEPT.where(ENTRY.c.quote_id == quote_id, ENTRY.c.tenant == tenant)
+        found = [kept(row) for row in self._all(query)]
+        return found[0] if found else None
+
+    def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
+        """Return what is recorded under keys of a tenant, by key."""
+        query = _KEPT.where(ENTRY.c.tenant == tenant, ENTRY.c.idem_key.in_(keys))
+        return {row.idem_key: kept(row) for row in self._all(query)}
+
+    def leaves(self, low: int, high: int) -> list[bytes]:
+        """Return the leaves from low to before high."""
+        query = select(ENTRY.c.leaf).where(ENTRY.c.seq >= low, ENTRY.c.seq < high)
+        return [row.leaf for row in self._all(query.order_by(ENTRY.c.seq))]
+
+    def tile(self, level: int, index: int) -> bytes | None:
+        """Return a full tile; None if it is not stored."""
+        query = select(TILE.c.data).where(TILE.c.level == level, TILE.c.idx == index)
+        found = self._all(query)
+        return found[0].data if found else None
+
+    def roots(self, level: int, low: int, high: int) -> list[bytes]:
+        """Return the roots of full tiles from low to before high, up to the first not stored."""
+        query = select(TILE.c.idx, TILE.c.root).where(TILE.c.level == level)
+        query = query.where(TILE.c.idx >= low, TILE.c.idx < high).order_by(TILE.c.idx)
+        rows = self._all(query)
+        return [row.root for at, row in enumerate(rows) if row.idx == low + at]
+
+    def tiles(self) -> list[tuple[int, int]]:
+        """Return the places of all tiles that are stored."""
+        return [(row.level, row.idx) for row in self._all(select(TILE.c.level, TILE.c.idx))]
+
+    def checkpoint(self, most: int | None = None) -> str | None:
+        """Return the newest checkpoint, or the newest of at most a size."""
+        query = select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limit(1)
+        found = self._all(query if most is None else query.where(CHECKPOINT.c.size <= most))
+        return found[0].note if found else None
+
+    def checkpoints(self) -> dict[int, str]:
+        """Return every checkpoint, by size."""
+        query = select(CHECKPOINT.c.size, CHECKPOINT.c.note)
+        return {row.size: row.note for row in self._all(query)}
+
+    def others(self, kind: str) -> list[bytes]:
+        """Return the bodies of entries of another kind than quotes, in order."""
+        query = select(ENTRY.c.body).where(ENTRY.c.kind == kind, ENTRY.c.kind != "quote")
+        return [row.body for row in self._all(query.order_by(ENTRY.c.seq))]
+
+    def rows(self) -> Iterator[Row[Any]]:
+        """Give every entry in order, with what is private beside it."""
+        query = select(
+            ENTRY,
+            PRIVATE.c.tenant.label("private_tenant"),
+            PRIVATE.c.reference,
+            PRIVATE.c.salt,
+            PRIVATE.c.request.label("asked"),
+            PRIVATE.c.reply,
+        ).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+        at = -1
+        while page := self._all(query.where(ENTRY.c.seq > at).order_by(ENTRY.c.seq).limit(CHUNK)):
+            yield from page
+            at = page[-1].seq
+
+    def strays(self) -> int:
+        """Return the number of private rows that belong to no entry."""
+        alone = select(func.count()).select_from(PRIVATE)
+        row = self._one(alone.where(PRIVATE.c.seq.not_in(select(ENTRY.c.seq))))
+        return int(row[0])
+
+    def subjects(self, tenant: str, reference: str) -> list[int]:
+        """Return the entries of a tenant that carry a reference, and are not erased."""
+        query = select(PRIVATE.c.seq).where(PRIVATE.c.tenant == tenant)
+        return [row.seq for row in self._all(query.where(PRIVATE.c.reference == reference))]
+
+    def older(self, before_us: int) -> list[int]:
+        """Return the entries that were recorded before a time, and are not erased."""
+        query = select(PRIVATE.c.seq).join_from(PRIVATE, ENTRY, ENTRY.c.seq == PRIVATE.c.seq)
+        return [row.seq for row in self._all(query.where(ENTRY.c.created_us < before_us))]
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _one(self, query: Select[Any]) -> Row[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).one()
+
+
+def kept(row: Any) -> Kept:
+    """Return a row of an entry and what is private beside it."""
+    seq, quote_id, request, body, reference, salt, asked, reply = row[:8]
+    private = None if salt is None else Private(reference, salt, asked, reply)
+    return Kept(seq, quote_id, request, body, private)
