@@ -1,15 +1,18 @@
-"""Explained quotes over HTTP in a second, beside an echo and MLflow's own server, in one run.
+"""Explained quotes over HTTP in a second, beside servers that do less, in one run.
 
-python -m benchmarks.throughput [SECONDS]
+python -m benchmarks.throughput [--seconds 10] [--mlserver PATH]
 
-Three servers after each other on loopback, one worker each, 256 rotating bodies, 16 connections,
-the load from wrk (Debian's package) on the same cores: our service with the champion of var/, every
-quote explained and recorded; the same BentoML service with an echo in the desk's place; and `mlflow
-models serve` of one bare booster of the champion, without any explanation.
+Servers after each other on loopback, one worker each, 256 rotating bodies, 32 connections, the load
+from wrk (Debian's package) on the same cores: our service with the champion of var/, every quote
+explained and recorded; the same BentoML service with an echo in the desk's place; `mlflow models
+serve` of one bare booster of the champion, without any explanation; and MLServer of the same. Its
+packages do not agree with ours, so it is asked only where PATH names the `mlserver` of another
+environment, in which `mlserver` and `mlserver-lightgbm` are installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import re
@@ -35,7 +38,7 @@ from models.hazard import HazardModel
 from serving.champion import champion
 from serving.settings import Settings
 
-CONNECTIONS, ROTATING = 16, 256
+CONNECTIONS, ROTATING = 32, 256
 START_SECONDS = 120.0
 
 
@@ -48,9 +51,16 @@ class Load:
     p99: str
     errors: int
 
+    def __str__(self) -> str:
+        """Return a row of the table."""
+        return (
+            f"{self.per_second:>9,.0f}/s   p50 {self.p50:>8}   p99 {self.p99:>8}   "
+            f"errors {self.errors}"
+        )
 
-def main(seconds: int) -> None:
-    """Load the three servers in turn and print what they gave, and the ratios."""
+
+def main(seconds: int, mlserver: Path | None) -> None:
+    """Load the servers in turn and print what they gave, and the ratios."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: apt-get install wrk")
     folder = ROOT / "var/bench"
@@ -64,16 +74,16 @@ def main(seconds: int) -> None:
         shown = key(environment)
         quotes = our_service(folder, environment, shown, asked, seconds)
         echoes = echo_service(folder, environment, shown, asked, seconds)
-        bare = mlflow_server(folder, model, seconds)
+        others = {"echo": (echoes, "0.15")}
+        others["mlflow, bare"] = (mlflow_server(folder, model, seconds), "20")
+        if mlserver is not None:
+            others["MLServer, bare"] = (mlserver_of(mlserver, folder, model, seconds), "0.45")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    for name, load in (("explained quotes", quotes), ("echo", echoes), ("mlflow, bare", bare)):
-        print(
-            f"{name:<18} {load.per_second:>9,.0f}/s   p50 {load.p50:>8}   p99 {load.p99:>8}   "
-            f"errors {load.errors}"
-        )
-    print(f"quotes over echo   {quotes.per_second / echoes.per_second:.3f}   (asked: 0.15)")
-    print(f"quotes over mlflow {quotes.per_second / bare.per_second:.1f}   (asked: 20)")
+    print(f"{'explained quotes':<18} {quotes}")
+    for name, (load, asked_ratio) in others.items():
+        ratio = quotes.per_second / load.per_second
+        print(f"{name:<18} {load}   quotes over it {ratio:.3f} (asked: {asked_ratio})")
 
 
 def our_service(
@@ -104,13 +114,8 @@ def echo_service(
 
 def mlflow_server(folder: Path, model: HazardModel, seconds: int) -> Load:
     """Ask MLflow's own server for one raw score of a booster."""
-    text = next((folder / "models").glob("*/default-0.txt")).read_text("utf-8")
-    mlflow.lightgbm.save_model(
-        lightgbm.Booster(model_str=text), str(folder / "bare"), pip_requirements=["lightgbm"]
-    )
-    background = np.load(next((folder / "models").glob("*/background.npy")), allow_pickle=False)
-    names = [*model.column_set.names, "age_bucket"]
-    rows = [[*row.tolist(), 3.0] for row in np.nan_to_num(background[:ROTATING])]
+    mlflow.lightgbm.save_model(booster(folder), str(folder / "bare"), pip_requirements=["lightgbm"])
+    names, rows = [*model.column_set.names, "age_bucket"], rows_of(folder)
     asked = [orjson.dumps({"dataframe_split": {"columns": names, "data": [row]}}) for row in rows]
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
@@ -120,6 +125,42 @@ def mlflow_server(folder: Path, model: HazardModel, seconds: int) -> Load:
     environment.pop("OMP_NUM_THREADS", None)  # as it comes: it sets no threads, so neither do we
     with running(command, f"http://127.0.0.1:{port}/ping", folder, environment):
         return loaded(f"http://127.0.0.1:{port}/invocations", asked, seconds, folder)
+
+
+def mlserver_of(command: Path, folder: Path, model: HazardModel, seconds: int) -> Load:
+    """Ask an MLServer, without workers beside its own process, for one raw score of a booster."""
+    home = folder / "mlserver"
+    home.mkdir()
+    booster(folder).save_model(home / "model.bst")
+    http, grpc, metrics = free_port(), free_port(), free_port()
+    ports = {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
+    settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
+    (home / "settings.json").write_bytes(orjson.dumps(settings))
+    served = {
+        "name": "bare",
+        "implementation": "mlserver_lightgbm.LightGBMModel",
+        "parameters": {"uri": "./model.bst"},
+    }
+    (home / "model-settings.json").write_bytes(orjson.dumps(served))
+    columns = len(model.column_set.names) + 1
+    shaped = {"name": "x", "shape": [1, columns], "datatype": "FP64"}
+    asked = [orjson.dumps({"inputs": [{**shaped, "data": row}]}) for row in rows_of(folder)]
+    url = f"http://127.0.0.1:{http}/v2/models/bare"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with running([str(command), "start", str(home)], f"{url}/ready", folder, environment):
+        return loaded(f"{url}/infer", asked, seconds, folder)
+
+
+def booster(folder: Path) -> lightgbm.Booster:
+    """Return one booster of the champion's copy."""
+    text = next((folder / "models").glob("*/default-0.txt")).read_text("utf-8")
+    return lightgbm.Booster(model_str=text)
+
+
+def rows_of(folder: Path) -> list[list[float]]:
+    """Return rows of the champion's background, as a booster takes them."""
+    background = np.load(next((folder / "models").glob("*/background.npy")), allow_pickle=False)
+    return [[*row.tolist(), 3.0] for row in np.nan_to_num(background[:ROTATING])]
 
 
 @contextmanager
@@ -199,4 +240,8 @@ end
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--mlserver", type=Path)
+    given = parser.parse_args()
+    main(given.seconds, given.mlserver)
