@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from pricing.errors import InputError, ModelError, SeedrateError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient as MlflowClient  # promote.py names it too
+    from mlflow.entities.model_registry import RegisteredModel
 
 FOLDER = "model"  # of our files inside MLflow's model: data/model
 
@@ -200,11 +202,26 @@ def drop(registry: MlflowClient, name: str) -> None:
 
 
 def tags(registry: MlflowClient, name: str) -> dict[str, str] | None:
-    """Return the tags of a registered model; None if there is none such."""
+    """Return the tags of a registered model; None if there is none such.
+
+    MLflow reads a model and its tags one after the other: of one that is dropped in between it
+    says that it is there, and has no tags.
+    """
+    found = _found(registry, name)
+    return dict(found.tags) if found else None
+
+
+def made(registry: MlflowClient, name: str) -> datetime | None:
+    """Return when a registered model was made, by the registry's clock; None if there is none."""
+    found = _found(registry, name)
+    return datetime.fromtimestamp(found.creation_timestamp / 1000, UTC) if found else None
+
+
+def _found(registry: MlflowClient, name: str) -> RegisteredModel | None:
     from mlflow import MlflowException
 
     try:
-        return dict(registry.get_registered_model(name).tags)
+        return registry.get_registered_model(name)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None

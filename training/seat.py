@@ -156,14 +156,30 @@ class Seat:
             claims.append(f"{self.name}.{self.alias}.turn-{before.turn}.{attempt}")
             if registry.claim(self.client, claims[-1], tags):
                 return claims
-            held = registry.tags(self.client, claims[-1])
+            held = self._held(claims[-1])
             if held is None:  # given up by now
                 raise ModelError(self._moved())
-            if self.now() <= datetime.fromisoformat(held["until"]):
+            who, until = held
+            if self.now() <= until:
                 said = f"{self.name}: nobody else may be changing its {self.alias}"
-                told = f"{held['who']} is, until {held['until'][:19]} at most"
+                told = f"{who} is, until {until.isoformat()[:19]} at most"
                 raise ModelError(f"{said}, however: {told}")
         raise ModelError(f"fewer than {ATTEMPTS} claims must have lapsed, however: {claims[-1]}")
+
+    def _held(self, claim: str) -> tuple[str, datetime] | None:
+        """Return who holds a claim, and until when; None if it has been given up.
+
+        One that does not say until when was given up while it was read, as a second look tells, or
+        is half made: then it counts from when it was made, as its maker may have died over it.
+        """
+        tags = registry.tags(self.client, claim)
+        if tags is None:
+            return None
+        who = tags.get("who", "somebody")
+        if "until" in tags:
+            return who, datetime.fromisoformat(tags["until"])
+        made = registry.made(self.client, claim)
+        return (who, made + LAPSES) if made else None
 
     def _moved(self) -> str:
         state = self.state()

@@ -57,10 +57,11 @@ def test_what_became_known_after_an_origin_is_not_learnt_from() -> None:
 
 
 def test_a_fold_learns_what_a_lender_would_have_learnt_on_that_day() -> None:
+    """Every default is heard of four months later: of what came before these, all is known."""
     whole = books.book(6000, delay=4)
     for fold in folds(whole):
-        known = whole.as_known(fold.origin)
-        assert same(fold.learn, known.take(known.originated < fold.origin))
+        assert same(fold.learn, whole.until(fold.origin - 4))
+        assert not same(fold.learn, whole.until(fold.origin - 3))
 
 
 def test_mature_labels_know_what_came_later_in_the_training_window_too() -> None:

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Engine, event
 
 from models import registry
 from pricing.errors import ModelError
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 ROUNDS = 30
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TAGS = "SELECT registered_model_tags"  # how MLflow's own query begins
 
 
 @dataclass
@@ -123,6 +125,56 @@ def test_a_claim_whose_owner_died_lapses_and_only_one_takes_its_place(seat: Seat
             with later.turn(before, "cy"):
                 raise AssertionError("two hold one turn")
         turn.take("2", "2")
+    assert later.state() == State(("2",), "2")
+    assert models_of(seat.client, seat.name) == [seat.name]
+
+
+@pytest.mark.parametrize("look", [1, 2], ids=["when it was there", "for whose it is"])
+def test_a_claim_given_up_while_it_was_read_is_nobody_s_any_more(seat: Seat, look: int) -> None:
+    before, claim = seat.state(), f"{seat.name}.champion.turn-1.1"
+    until = (NOON + LAPSES).isoformat()
+    assert registry.claim(seat.client, claim, {"who": "ann", "until": until})
+
+    def ends() -> None:
+        seat.write(("1",), "1")
+        registry.drop(seat.client, claim)
+
+    with before_tags_are_read(look, ends), pytest.raises(ModelError, match="is now version 1"):
+        with seat.turn(before, "bob"):
+            raise AssertionError("bob holds a turn that is past")
+    assert seat.state() == State(("1",), "1")
+    assert models_of(seat.client, seat.name) == [seat.name]
+
+
+@contextmanager
+def before_tags_are_read(look: int, act: Callable[[], None]) -> Iterator[None]:
+    """Act when MLflow looks at a claim for that time: after its name is read, before its tags."""
+    looks: list[str] = []
+
+    def heard(_c: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        if statement.startswith(TAGS) and ".turn-" in str(values):
+            looks.append(statement)
+            if len(looks) == look:
+                act()
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+    assert len(looks) >= look
+
+
+@pytest.mark.parametrize("tags", [{}, {"who": "ann"}], ids=["without tags", "without an end"])
+def test_a_claim_half_made_is_another_s_until_it_lapses(seat: Seat, tags: dict[str, str]) -> None:
+    assert registry.claim(seat.client, f"{seat.name}.champion.turn-1.1", tags)
+    clock = Clock(datetime.now(UTC))  # the registry stamps what is made with the time of day
+    later = Seat(seat.client, seat.name, "champion", clock)
+    with pytest.raises(ModelError, match=rf"nobody else .* however: {tags.get('who', 'somebody')}"):
+        takes(later, "1", "1")
+    assert later.state() == State((), None)
+    clock.at += LAPSES + timedelta(seconds=1)
+    takes(later, "2", "2")
     assert later.state() == State(("2",), "2")
     assert models_of(seat.client, seat.name) == [seat.name]
 
