@@ -25,6 +25,12 @@ NAMES = {  # of lines; the others are read as they are written
     "scheme_capital": "capital it frees",
     "scheme_fee": "fee of the scheme",
 }
+FRACTIONS = {  # details that are read in percent
+    "raroc": "return on capital",
+    "loss_at_default": "loss at default",
+    "eir": "effective rate",
+    "pd_through_the_cycle": "PD through the cycle",
+}
 
 
 class Figure(NamedTuple):
@@ -189,7 +195,10 @@ def _details(quote: Mapping[str, Any]) -> Iterator[RenderableType]:
         return
     table = _table("Beside the price")
     for name, value in told.items():
-        table.add_row(_words(name), f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}")
+        if name in FRACTIONS:
+            table.add_row(FRACTIONS[name], _percent(value))
+        else:
+            table.add_row(_words(name), f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}")
     yield table
 
 
@@ -243,7 +252,7 @@ def _words(name: str) -> str:
     return _plain(name.replace("_", " "))
 
 
-def _percent(fraction: str) -> str:
+def _percent(fraction: str | float) -> str:
     return f"{float(fraction):.2%}".replace("%", " %")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,12 +30,15 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
     command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
     command += ["--artifacts-destination", str(folder / "files")]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             yield f"http://127.0.0.1:{port}", folder / "log"
         finally:
-            process.terminate()
-            process.wait(timeout=20)
+            with suppress(ProcessLookupError):  # it never came up
+                os.killpg(process.pid, signal.SIGTERM)  # the server's own children too
+            process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +50,7 @@ def server(starting: tuple[str, Path]) -> str:
 
 
 def _wait(address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(address, timeout=1):
