@@ -54,6 +54,10 @@ def drawn_in_two(terms: Terms, success: float, pledge: float) -> RdLoan:
     return RdLoan(terms, steps, pledge)
 
 
+def guaranteed(terms: Terms, share: float, rate: float) -> Guarantee:
+    return Guarantee(terms, share, rate if terms.repayment == "annuity" else None)
+
+
 ANY = shapes("bullet", "linear", "annuity", longest=84)
 SHARE = st.floats(0.01, 0.8)
 LENT: dict[str, st.SearchStrategy[Deal]] = {
@@ -69,7 +73,7 @@ LENT: dict[str, st.SearchStrategy[Deal]] = {
 }
 DRAWN: dict[str, st.SearchStrategy[Deal]] = {
     **LENT,
-    "guarantee": st.builds(Guarantee, ANY, SHARE, st.floats(0.0, 0.2)),
+    "guarantee": st.builds(guaranteed, ANY, SHARE, st.floats(0.0, 0.2)),
     "insurance": st.builds(
         Insurance, shapes("bullet"), st.sampled_from([*CHINA.offers.insurance]), SHARE
     ),
