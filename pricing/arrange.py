@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pricing.capital.raroc import Rewarded
 from pricing.credit import Credit
 from pricing.deal import Deal
-from pricing.errors import Fault, InputError
+from pricing.errors import Fault, InputError, gathered
 from pricing.feedback import FedBack
 from pricing.ifrs9.provision import Provisioned
 from pricing.instrument import Instrument
@@ -42,8 +42,13 @@ def arranged(
         InputError: the terms, the support or the overrides are not to be had; it names every field.
         PolicyError: the policy does not offer the instrument.
     """
-    rules = policy.overridden(overrides, caller=caller) if overrides else policy
-    priced = deal.priced(rules, edges)
+    rules, faults = policy, list[Fault]()
+    with gathered(faults):
+        rules = policy.overridden(overrides, caller=caller) if overrides else policy
+    with gathered(faults):
+        priced = deal.priced(rules, edges)
+    if faults:
+        raise InputError(faults)
     if isinstance(priced, Credit) and priced.funded:
         return _lent(priced, deal, support, rules)
     _refuse(deal, support, overrides)

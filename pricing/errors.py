@@ -8,7 +8,8 @@ SeedrateError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -49,6 +50,22 @@ class InputError(SeedrateError):
         'pd must be in [0, 1), however: 1.5'
         """
         return cls([Fault(field, expected, str(given))])
+
+
+@contextmanager
+def gathered(faults: list[Fault]) -> Iterator[None]:
+    """Note the faults of an InputError and go on, so that they can be raised all at once.
+
+    >>> faults = []
+    >>> with gathered(faults):
+    ...     raise InputError.of("pd", "in [0, 1)", 1.5)
+    >>> faults[0].field
+    'pd'
+    """
+    try:
+        yield
+    except InputError as error:
+        faults += error.faults
 
 
 class PolicyError(SeedrateError):

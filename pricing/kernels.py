@@ -112,7 +112,7 @@ def normal_quantile(p: float) -> float:
 def unexpected_loss(pd: float, basel: Floats) -> tuple[float, float, float, float]:
     """Return (L, dL/dPD, b, db/dPD): K without its maturity term, and the maturity slope b.
 
-    The formulas stand in `capital.py`. Below the floor of PD both derivatives are nil.
+    The formulas stand in `capital/irb.py`. Below the floor of PD both derivatives are nil.
     """
     if basel[FLAT] >= 0:
         return basel[FLAT], 0.0, 0.0, 0.0

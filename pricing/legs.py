@@ -18,7 +18,7 @@ within 12 months is the borrower's, also where the term is shorter. The balances
 depend on its rate, and the rate on its balances: both are solved at once, at the unclipped figure.
 
 Source: the premium and protection legs of a credit default swap with accrual at the middle
-(O'Kane & Turnbull 2003), amortising; capital: `capital.py`.
+(O'Kane & Turnbull 2003), amortising; capital: `capital/irb.py`.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ MOST_Z = 5.0  # standard deviations
 YEAR = 12  # months
 LARGEST_SHIFT = 600.0  # beyond it a hazard overflows, or is nil
 
+PdOf = Callable[[Floats], float]  # a probability of default, of margins (3, K)
+
 
 def point_in_time(*, pd: float, z: float, correlation: float) -> float:
     """Return the probability of default in a year whose state of the economy is known.
@@ -73,43 +75,32 @@ def moved(margins: Floats, log_hazard_shift: float) -> Floats:
     return out
 
 
-def shift(
-    margins: Floats, edges: Sequence[int] | Ints, *, target_pd: float, months: int = YEAR
-) -> float:
-    """Return the shift of the log hazard of default that moves the PD within `months` to a target.
+def default_within(edges: Sequence[int] | Ints, months: int = YEAR) -> PdOf:
+    """Return what says the PD within so many months, or all that are left, of margins alone."""
+    horizon = min(months, int(edges[-1]))
+    return lambda margins: float(curves(margins, edges, horizon).default[-1])
+
+
+def reaching(pd: PdOf, margins: Floats, target_pd: float) -> float:
+    """Return the shift of the log hazard of default that moves a PD to a target.
 
     With the shift the PD rises from nil to one, so that there is one root, found by Brent's method.
 
     Args:
+        pd: the PD that is meant; it rises with the hazard from nil to one.
         margins: (3, K).
-        edges: (K + 1,) months.
-        target_pd: probability of default within `months`, in (0, 1).
-        months: the horizon, at least 1 and at most the last edge.
+        target_pd: in (0, 1).
 
     Raises:
         InputError: the target is not within reach, as when no default is possible at all.
 
     >>> flat = np.array([[math.log(0.01)], [-math.inf], [0.0]])
-    >>> round(shift(flat, (0, 12), target_pd=1 - math.exp(-0.24)), 12) == round(math.log(2), 12)
+    >>> by = reaching(default_within((0, 12)), flat, 1 - math.exp(-0.24))
+    >>> round(by, 12) == round(math.log(2), 12)
     True
     """
     if not 0 < target_pd < 1:
         raise InputError.of("target_pd", "in (0, 1)", target_pd)
-
-    def pd(at: Floats) -> float:
-        return float(curves(at, edges, months).default[-1])
-
-    return reaching(pd, margins, target_pd)
-
-
-def reaching(pd: Callable[[Floats], float], margins: Floats, target_pd: float) -> float:
-    """Return the shift of the log hazard of default at which a PD is the target; see `shift`.
-
-    Args:
-        pd: of margins (3, K), rising with their hazard from nil to one.
-        margins: (3, K).
-        target_pd: in (0, 1).
-    """
 
     def gap(by: float) -> float:
         return pd(moved(margins, by)) - target_pd
@@ -128,23 +119,27 @@ class Cycle:
     correlation: float  # ρ, of the firms' assets with each other
     z: float  # the state that the model's hazards speak of, 0 for a plain year
 
-    def through(self, margins: Floats, edges: Sequence[int] | Ints) -> float:
-        """Return the PD of a year through the cycle, of margins (3, K) in today's state."""
-        pd = float(curves(margins, edges, _horizon(edges)).default[-1])
+    def through(self, pd: float) -> float:
+        """Return the PD of a year through the cycle, of one in today's state."""
         return through_the_cycle(pd=pd, z=self.z, correlation=self.correlation)
 
-    def at(self, margins: Floats, edges: Sequence[int] | Ints, *, z: float) -> Floats:
+    def at(self, margins: Floats, pd: PdOf, *, z: float) -> Floats:
         """Return margins (3, K) moved so that their PD of a year is that of a year in state z.
 
         PD today -> through the cycle -> PD in state z, in standard deviations; good years are
         positive. The whole curve moves by one shift of the log hazard: what is known of later years
         is no more than what is known of the first. Who can never default, never will.
+
+        Args:
+            margins: (3, K).
+            pd: says the PD of a year, with all that raises it, such as milestones ahead.
+            z: the state.
         """
-        pd = self.through(margins, edges)
-        target = point_in_time(pd=pd, z=z, correlation=self.correlation)
+        through = self.through(pd(margins))
+        target = point_in_time(pd=through, z=z, correlation=self.correlation)
         if not 0 < target < 1:
             return margins
-        return moved(margins, shift(margins, edges, target_pd=target, months=_horizon(edges)))
+        return moved(margins, reaching(pd, margins, target))
 
 
 def read(given: object) -> tuple[Cycle | None, list[Fault]]:
@@ -163,11 +158,6 @@ def read(given: object) -> tuple[Cycle | None, list[Fault]]:
     if correlation is None or z is None:
         return None, entry.faults
     return Cycle(correlation, z), entry.faults
-
-
-def _horizon(edges: Sequence[int] | Ints) -> int:
-    """Return a year, or all that is left."""
-    return min(YEAR, int(edges[-1]))
 
 
 def _bracket(gap: Callable[[float], float]) -> tuple[float, float]:

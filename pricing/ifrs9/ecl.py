@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from pricing.errors import Fault, InputError
-from pricing.ifrs9.cycle import YEAR, Cycle, moved
+from pricing.ifrs9.cycle import YEAR, Cycle, PdOf, default_within, moved
 from pricing.ifrs9.staging import Stage, refuse
 from pricing.schedule import Terms, profile
 from pricing.survival import LGD, as_ages, as_margins, incidence
@@ -31,11 +31,11 @@ class Scenario:
     log_hazard_shift: float = 0.0  # added to the log hazard of default at every age
     z: float | None = None  # or the state of the economy, in standard deviations; see `Cycle`
 
-    def of(self, margins: Floats, ages: Ints, cycle: Cycle | None) -> Floats:
-        """Return margins (3, K) as they are in this scenario."""
+    def of(self, margins: Floats, pd: PdOf, cycle: Cycle | None) -> Floats:
+        """Return margins (3, K), whose PD of a year `pd` says, as they are in this scenario."""
         if self.z is None or cycle is None:
             return moved(margins, self.log_hazard_shift)
-        return cycle.at(margins, ages, z=self.z)
+        return cycle.at(margins, pd, z=self.z)
 
 
 BASE = (Scenario("base", 1.0),)
@@ -93,7 +93,7 @@ def of_loan(
         return Ecl(stage, certain, certain, certain)
     lost, step = np.zeros(terms.periods), terms.payment_months
     for scenario in scenarios:
-        at = scenario.of(row, ages, cycle)
+        at = scenario.of(row, default_within(ages), cycle)
         default = incidence(at[None], ages, terms.term_months)[0]
         lost += scenario.weight * lost_shares(default, at[LGD], ages, period_months=step)
     present = present_value(

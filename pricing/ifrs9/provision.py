@@ -59,7 +59,7 @@ class Provisioned(Around):
         yield "stage", int(Stage.PERFORMING)
         yield "eir", round(ecl.eir(self.terms, rate), 6)
         if self.policy.cycle is not None:
-            pd = self.policy.cycle.through(price.margins, self.credit.edges)
+            pd = self.policy.cycle.through(price.annual_pd)
             yield "pd_through_the_cycle", round(pd, 6)
         gross, net = self._losses(price, rate)
         yield from _named(gross, "")
@@ -73,7 +73,7 @@ class Provisioned(Around):
         gross, net = np.zeros(2), np.zeros(2)
         year = YEAR // self.terms.payment_months
         for scenario in self.policy.scenarios:
-            margins = scenario.of(price.margins, as_ages(self.credit.edges), self.policy.cycle)
+            margins = scenario.of(price.margins, self.credit.annual_pd, self.policy.cycle)
             default = self.credit.curves(margins).default  # (months + 1,)
             lost = self._lost(margins, default, rate)
             both = scenario.weight * np.array([lost[:year].sum(), lost.sum()])

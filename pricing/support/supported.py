@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pricing import kernels
 from pricing.basis_points import text
 from pricing.credit import Credit
-from pricing.errors import InputError
+from pricing.errors import Fault, InputError, gathered
 from pricing.instrument import Around, Instrument, Line, Part, Price
 from pricing.policy import Policy
 from pricing.schedule import Terms
@@ -74,11 +74,16 @@ class Supported(Around):
                 borrower or the amount.
         """
         scheme, programme = None, None
-        if asked.scheme is not None:
-            scheme = schemes.find(policy.schemes, asked.scheme, on=asked.on)
-            schemes.check(scheme, tier=asked.tier, amount=terms.amount)
-        if asked.subsidy is not None:
-            programme = subsidies.find(policy.subsidies, asked.subsidy, on=asked.on)
+        faults: list[Fault] = []
+        with gathered(faults):
+            if asked.scheme is not None:
+                scheme = schemes.find(policy.schemes, asked.scheme, on=asked.on)
+                schemes.check(scheme, tier=asked.tier, amount=terms.amount)
+        with gathered(faults):
+            if asked.subsidy is not None:
+                programme = subsidies.find(policy.subsidies, asked.subsidy, on=asked.on)
+        if faults:
+            raise InputError(faults)
         return cls(instrument, credit, terms, policy, scheme, asked.tier, programme)
 
     def price(self, margins: Floats) -> Price:

@@ -15,7 +15,7 @@ from pricing.feedback import FedBack, Feedback, read
 from pricing.instrument import Instrument
 from pricing.instruments.revolving_line import RevolvingLine
 from pricing.instruments.term_loan import TermLoan
-from pricing.instruments.venture_debt import VentureDebt
+from pricing.instruments.venture_debt import MOST_WORTH, VentureDebt
 from pricing.path import path_weights
 from pricing.schedule import Terms
 from pricing.survival import DEFAULT, EXIT, LGD
@@ -207,13 +207,15 @@ def test_a_spiral_without_end_has_no_viable_price() -> None:
 
 @st.composite
 def paid_beside_the_spread(draw: st.DrawFn) -> Deal:
-    """Draw a line with a large commitment fee, or a loan with a warrant worth up to all of it."""
+    """Draw a line with a large commitment fee, or a loan with a warrant worth up to half of it."""
     if draw(st.booleans()):
         months = draw(st.sampled_from((3, 12, 36)))
         drawn = draw(st.floats(1e-4, 1.0))
         return RevolvingLine(Terms(1e6, months, "bullet"), drawn, draw(st.floats(0.0, 1e4)))
     strike, dilution = draw(st.floats(0.01, 3.0)), draw(st.floats(0.0, 0.9))
-    warrant = Warrant(draw(st.floats(1e-4, 1.0)), 7.0, draw(st.floats(0.1, 3.0)), strike, dilution)
+    most = min(MOST_WORTH * strike / (1 - dilution), 1.0)  # a call is worth a share at most
+    coverage = most * draw(st.floats(1e-3, 1.0))
+    warrant = Warrant(coverage, 7.0, draw(st.floats(0.1, 3.0)), strike, dilution)
     return VentureDebt(draw(terms()), warrant)
 
 
@@ -267,7 +269,7 @@ def test_below_the_floor_the_client_pays_the_floor_and_has_its_risk(fee_bps: flo
     assert_gradient(instrument, m, atol=1e-4)
 
 
-@pytest.mark.parametrize("coverage", [0.2, 1.0])
+@pytest.mark.parametrize("coverage", [0.2, 0.8])
 def test_a_valuable_warrant_has_a_price_as_well(coverage: float) -> None:
     m = flat(annual_hazard=0.03, lgd=0.4)
     loan = VentureDebt(Terms(1e6, 36, "linear"), Warrant(coverage, 7.0, 0.6))
@@ -289,8 +291,8 @@ def test_a_move_across_the_floor_of_the_spread_is_explained() -> None:
 def test_a_warrant_that_is_worth_more_to_a_riskier_loan_is_refused_in_words() -> None:
     """Beside a margin of 5000 bp the warrant's running worth rises faster than the loss does."""
     dear = replace(STANDARD, margin_bps=5_000.0)
-    loan = VentureDebt(Terms(1e6, 36, "bullet"), Warrant(0.9, 7.0, 1.6)).priced(dear, EDGES)
-    m = flat(annual_hazard=0.1, lgd=0.2)
+    loan = VentureDebt(Terms(1e6, 36, "bullet"), Warrant(0.5, 7.0, 1.6)).priced(dear, EDGES)
+    m = flat(annual_hazard=0.1, lgd=0.05)
     with pytest.raises(PolicyError, match=r"no viable price .*: more risk would lower it; at"):
         FedBack(loan, AFFORDABLE, 10_000.0, FLOOR_BPS).price(m)
 

@@ -283,6 +283,18 @@ def test_the_payers_are_those_of_the_lines_as_they_are_printed(desk: Desk) -> No
         assert total(leg for leg in payers if leg["role"] != "bank") == -lines["scheme_loss"]
 
 
+def test_what_policy_and_caller_forbid_is_told_at_once(desk: Desk) -> None:
+    asked = changed("ma_loan", controlling=False, deal_value=7_000_000, term_months=108)
+    asked["overrides"] = {"margin_bps": 9_999}
+    beyond = {"instrument.amount", "instrument.term_months", "overrides.margin_bps"}
+    assert set(refused(desk, asked)) == beyond
+
+
+def test_a_scheme_and_a_subsidy_that_nobody_knows_are_told_at_once(desk: Desk) -> None:
+    asked = changed("good", scheme="nobody_s", subsidy="no_one_s")
+    assert set(refused(desk, asked)) == {"instrument.scheme", "instrument.subsidy"}
+
+
 def test_an_override_beyond_the_callers_bounds_is_refused(desk: Desk) -> None:
     body = {**BODIES["good"], "overrides": {"margin_bps": 500}}
     assert refused(desk, body) == {"overrides.margin_bps": "from 0 to 200"}

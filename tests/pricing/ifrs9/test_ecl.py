@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from pricing.errors import InputError
-from pricing.ifrs9.cycle import Cycle, moved, shift
+from pricing.ifrs9.cycle import Cycle, default_within, moved, reaching
 from pricing.ifrs9.ecl import BASE, Scenario, check, eir, of_loan, present_value
 from pricing.ifrs9.staging import Stage, Staging, read, stage
 from pricing.schedule import Terms, profile
@@ -145,7 +145,7 @@ def test_in_default_the_loss_is_certain_whatever_the_scenario() -> None:
 def test_a_state_of_the_economy_moves_the_pd_as_published() -> None:
     # design note on pricing, section 3: TTC 2 %, rho 0.12, Z = -1: 3.43773 %, Z = +1: 0.52551 %
     year = Terms(1e6, 12, "bullet", payment_months=12)
-    today = moved(PLAIN, shift(PLAIN, EDGES, target_pd=0.0142874))  # that of Z = 0
+    today = moved(PLAIN, reaching(default_within(EDGES), PLAIN, 0.0142874))  # that of Z = 0
     for z, pd in ((-1.0, 0.0343773), (0.0, 0.0142874), (1.0, 0.0052551)):
         ecl = of_loan(
             today,

@@ -17,6 +17,7 @@ from pricing.ifrs9.cycle import Cycle, moved
 from pricing.ifrs9.ecl import Scenario
 from pricing.ifrs9.staging import Stage
 from pricing.instrument import Price
+from pricing.instruments.rd_loan import Milestone, RdLoan
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import Terms
@@ -161,3 +162,18 @@ def test_a_policy_says_cycle_and_scenarios_together() -> None:
     both = bad + "log_hazard_shift = 0.5\n"
     with pytest.raises(InputError, match=r"log_hazard_shift must be given, or z in its place"):
         policy.parse((text + cycle + both).encode())
+
+
+def test_milestones_ahead_are_in_the_year_that_goes_through_the_cycle() -> None:
+    """Each adds to the hazard from today on, so the PD is that of a plain loan at a higher one."""
+    rd = CHINA.offers.rd_loan
+    assert rd is not None
+    under = replace(CHINA, scenarios=(Scenario("bad", 1.0, z=-1.5),), cycle=Cycle(0.12, z=0.5))
+    steps = (Milestone(0, 0.5), Milestone(24, 0.5))  # one ahead for the whole first year
+    loan = RdLoan(Terms(1e6, 36, "bullet", payment_months=3), steps)
+    said = arranged(loan, None, under, EDGES).price(FAIR).details["ecl"]
+    riskier = moved(FAIR, rd.log_hazard_per_open_milestone)
+    plain = priced(None, under, riskier).details["ecl"]
+    assert said["pd_through_the_cycle"] == plain["pd_through_the_cycle"]
+    alone = priced(None, under).details["ecl"]
+    assert said["pd_through_the_cycle"] > 1.1 * alone["pd_through_the_cycle"]
