@@ -60,10 +60,10 @@ def verify(
     settings, store = _opened()
     with closing(store.reader) as reader:
         try:
-            held = {str(path): Held(path).read() for path in (settings.held, since) if path}
-            kept = {where: one for where, one in held.items() if one}
+            held = {str(path): Held(path).note() for path in (settings.held, since) if path}
+            kept = {where: one for where, one in held.items() if one is not None}
             anchored = {
-                f"{one.kind} at {one.checkpoint.size}": one.checkpoint
+                f"{one.kind} at {one.checkpoint.size}": one.note
                 for one in Anchors(settings.anchors).all()
             }
             trusted = Verifier.parse(key) if key else None

@@ -157,6 +157,36 @@ def on_disk(var: Path, text: bytes) -> bool:
     return any(text in path.read_bytes() for path in var.glob("ledger.db*"))
 
 
+def test_what_was_erased_and_is_there_again_is_noticed(
+    run: Run, given: list[Answer], var: Path
+) -> None:
+    private = rows(var, "SELECT * FROM private WHERE seq = 1")[0]
+    assert run("erase", "--reference", CANARY).exit_code == 0
+    sql = "INSERT INTO private VALUES (?, ?, ?, ?, ?, ?)"
+    forced(var, lambda database: database.execute(sql, private))
+    done = run("verify")
+    assert (done.exit_code, "private 1: must be gone" in done.output) == (1, True)
+    assert run("erase", "--reference", CANARY).output == "1 quotes erased\n"
+    assert run("verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE entry SET quote_id = CAST(x'ff' AS TEXT) WHERE seq = 2",
+        "UPDATE checkpoint SET note = CAST(x'ff' AS TEXT)",
+        "DELETE FROM head",
+        "INSERT INTO head VALUES (1, 0, x'')",
+    ],
+)
+def test_what_cannot_even_be_read_is_tampering(
+    run: Run, given: list[Answer], var: Path, sql: str
+) -> None:
+    forced(var, lambda database: database.execute(sql))
+    done = run("verify")
+    assert (done.exit_code, "TAMPERED" in done.output) == (1, True), done.output
+
+
 def test_an_erased_quote_is_410_and_its_key_stays_taken(
     run: Run, given: list[Answer], var: Path
 ) -> None:
