@@ -160,7 +160,7 @@ def of_quote(
 
 
 def of_ledger(kind: str, entry_id: str, now: datetime, says: Mapping[str, Any]) -> Entry:
-    """Return an entry of the ledger's own: a key that signs from here on, or an erasure."""
+    """Return an entry of the ledger's own: a key that signs from here on, an erasure, a seal."""
     body = {
         "schema": SCHEMA,
         "kind": kind,

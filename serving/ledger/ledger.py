@@ -104,6 +104,11 @@ class Ledger:
         """Return the number of quotes that wait to be recorded."""
         return len(self._waiting)
 
+    @property
+    def size(self) -> int:
+        """Return the number of entries, as far as this process has seen."""
+        return self._edge.size
+
     def wait_open(self, seconds: float) -> bool:
         """Wait until the store is open; return whether it is."""
         return self._opened.wait(seconds)
@@ -113,8 +118,7 @@ class Ledger:
         """Hold a key while its request is answered.
 
         Raises:
-            RefusedError: another request holds it, or has run out of time before its quote was
-                recorded, and that is still under way.
+            RefusedError: another holds it, or ran out of time and is yet to be recorded.
         """
         held = (tenant, key)
         if held in self._flying or self._unsure[held] > 0:
@@ -214,8 +218,10 @@ class Ledger:
             self.store.open()
             self._begin()
         except Exception as error:
+            before = self._trouble
             self._let_go(f"{self.store.name} must be ours to write, however: {error}")
-            log.error("%s", self._trouble)
+            if self._trouble != before:  # and not once a second
+                log.error("%s", self._trouble)
             return False
         self._trouble = ""
         self._is_open = True
@@ -233,8 +239,7 @@ class Ledger:
         missing = (place for place in full_tiles(0, head.size) if place not in stored)
         fill_tiles(self.store, self.tiles, missing)
         self._edge = head
-        listed = self.store.reader.others(KEY)
-        if check_signer(self._signer.verifier, listed) is None:
+        if check_signer(self._signer.verifier, self.store.reader.others(KEY)) is None:
             now = self.now()
             says = {"verifier": self._signer.verifier.line}
             self._append([of_ledger(KEY, self.new_id(now), now, says)])
@@ -329,11 +334,9 @@ class Ledger:
             self._unsure[key] -= 1
             if not self._unsure[key]:
                 del self._unsure[key]
-            if waiter.recorded.done():
-                continue
-            if error is None:
+            if not waiter.recorded.done() and error is None:
                 waiter.recorded.set_result(kept)
-            else:
+            elif not waiter.recorded.done():
                 waiter.recorded.set_exception(not_recorded(str(error)))
 
     def _refuse_all(self, why: str) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,13 +193,22 @@ def every_row(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     for what, change in changes.items():
         tally = Tally(what, 0, [])
         for seq in victim.seqs()[1:last:stride]:
-            _tried(victim, tally, str(seq), lambda db, seq=seq, change=change: change(db, seq))
+            _tried(victim, tally, str(seq), partial(_at, change, seq))
         yield tally
     tally = Tally("tile deleted", 0, [])
     for level, index in victim.reader.tiles():
-        sql, place = "DELETE FROM tile WHERE level = ? AND idx = ?", (level, index)
-        _tried(victim, tally, f"{level}/{index}", lambda db, p=place, s=sql: db.execute(s, p))
+        _tried(victim, tally, f"{level}/{index}", partial(_without_tile, level, index))
     yield tally
+
+
+def _at(
+    change: Callable[[sqlite3.Connection, int], object], seq: int, database: sqlite3.Connection
+) -> None:
+    change(database, seq)
+
+
+def _without_tile(level: int, index: int, database: sqlite3.Connection) -> None:
+    database.execute("DELETE FROM tile WHERE level = ? AND idx = ?", (level, index))
 
 
 def _swap(database: sqlite3.Connection, tables: tuple[str, ...], seq: int) -> None:

@@ -150,8 +150,8 @@ def test_the_verifier_of_receipts_reads_the_time_stamp(
         kept = Kept(0, "q", b"", b'{"id":"q","kind":"quote"}', None)
         made = orjson.dumps(receipt(kept, Tiles(Memory([leaf])), note, anchors))
         (tmp_path / "receipt.json").write_bytes(made)
-        command = [sys.executable, ROOT / "deploy/verify_receipt.py", tmp_path / "receipt.json"]
-        command += ["--key", SIGNER.verifier.line, "--tsa", roots]
+        command: list[str | Path] = [sys.executable, ROOT / "deploy/verify_receipt.py"]
+        command += [tmp_path / "receipt.json", "--key", SIGNER.verifier.line, "--tsa", roots]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.stderr == ""
         return done.returncode, done.stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
+from serving import app as parts
 from serving.app import Server
 from serving.ledger.commands import ledger_cli
 from serving.ledger.note import Checkpoint
@@ -212,6 +215,35 @@ def test_old_quotes_are_erased_by_age(run: Run, given: list[Answer]) -> None:
     assert run("erase", "--before", "2020-01-31").output == "0 quotes erased\n"
     assert run("erase", "--before", "2999-01-01").output == "3 quotes erased\n"
     assert run("verify").exit_code == 0
+
+
+def test_what_is_older_than_the_law_asks_for_is_erased(
+    run: Run, given: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("erase", "--expired").output == "0 quotes erased\n"
+    later = parts.clock() + timedelta(days=366 * 3)
+    monkeypatch.setattr(parts, "clock", lambda: later)
+    assert run("erase", "--expired").output == "0 quotes erased\n"
+    monkeypatch.setenv("SEEDRATE_RETENTION_YEARS", "3")
+    assert run("erase", "--expired").output == "3 quotes erased\n"
+    assert run("erase", "--expired", "--before", "2999-01-01").exit_code != 0
+
+
+def test_metrics_tell_the_size_of_the_log_and_its_newest_anchor(
+    run: Run, given: list[Answer], var: Path
+) -> None:
+    settings = Settings.read({"SEEDRATE_VAR": str(var), "SEEDRATE_TRACKING_URI": "off"})
+    server = Server.open(settings)
+    assert server.ledger.wait_open(10)
+    never = server.gauges.text().decode()
+    with authority.served(authority.Contract()) as url:
+        run("anchor", "--chain", url, "--contract", "0xc0", "--user", "0xa0")
+    told = server.gauges.text().decode()
+    server.close()
+    assert "seedrate_ledger_entries 4.0" in told
+    assert "seedrate_ledger_anchored_seconds 0.0" in never
+    (line,) = re.findall("^seedrate_ledger_anchored_seconds (.*)$", told, re.M)
+    assert abs(float(line) - time.time()) < 60
 
 
 def test_what_disappears_without_an_erasure_is_tampering(
