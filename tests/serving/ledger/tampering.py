@@ -67,7 +67,8 @@ class Victim:
         self.reader = Inside(engine.connect())
         self.trusted, self.held = trusted, held
 
-    def faults(self, held: dict[str, str] | None = None, most: int = 1) -> list[str]:
+    def faults(self, held: dict[str, str] | None = None, most: int = 0) -> list[str]:
+        """Return what an audit finds; the first fault ends it unless more are asked for."""
         return audit(
             self.reader, self.trusted, self.held if held is None else held, most=most
         ).faults
