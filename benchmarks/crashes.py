@@ -52,7 +52,7 @@ def crash(folder: Path, url: str, processes: int, rounds: int, writers: int) -> 
         told |= killed(folder, url, processes, writers, round_, 0.5 + 2 * dice.random())
         opened(folder, store=store(folder, url)).close()  # recovers, as a server's start does
         reader = store(folder, url).reader
-        held = Held(folder / "ledger/checkpoint").read()
+        held = Held(folder / "ledger/checkpoint").note()
         kept = {row.quote_id for row in reader.rows()}
         found = audit(reader, None, {"checkpoint": held} if held else {})
         checkpoints = len(reader.checkpoints())

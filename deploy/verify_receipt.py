@@ -1,11 +1,14 @@
 """Verify a receipt of a quote: one file, for anybody, with Python and `cryptography` alone.
 
     python verify_receipt.py RECEIPT.json --key KEY [--reply REPLY.json] [--since CHECKPOINT]
+                             [--tsa ROOTS.pem]
 
 KEY is the log's public key as one line (`<origin>+<hash>+<base64>`), or a file of such lines; get
 it once, from whoever runs the log, and keep it. RECEIPT.json is what the log's server answers at
 `/v1/quotes/{id}/receipt`. REPLY.json is the quote as it was given, if it is to be the one recorded.
 CHECKPOINT is one that was kept from the same log: the two must not contradict each other.
+ROOTS.pem are the roots of the time-stamping authority that you trust: then the receipt must carry
+its token, and OpenSSL, which must be installed, verifies that (RFC 3161).
 
 Exit code: 0 the receipt is intact, 1 something was tampered with, 2 it cannot be told.
 No network, no database, nothing of the project. Sources: RFC 9162, section 2.1.3.2; C2SP
@@ -20,13 +23,17 @@ import binascii
 import hashlib
 import hmac
 import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 INTACT, TAMPERED, CANNOT_TELL = 0, 1, 2
 DASH = "\u2014 "
+SCHEMA = "seedrate.receipt.1"
+TSA = "rfc3161"
 
 
 class TamperedError(Exception):
@@ -41,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Say what a receipt shows, and return the exit code."""
     asked = _arguments(arguments)
     try:
-        for line in verify(asked.receipt, asked.key, asked.reply, asked.since):
+        for line in verify(asked.receipt, asked.key, asked.reply, asked.since, asked.tsa):
             print(line)
     except TamperedError as error:
         print(f"TAMPERED: {error}")
@@ -59,33 +66,37 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--key", required=True, help="the log's public key, or a file of them")
     parser.add_argument("--reply", type=Path, help="the quote as it was given")
     parser.add_argument("--since", type=Path, help="a checkpoint of the same log that was kept")
+    parser.add_argument("--tsa", type=Path, help="roots, PEM, of the authority whose time counts")
     return parser.parse_args(arguments)
 
 
-def verify(receipt: Path, key: str, reply: Path | None, since: Path | None) -> list[str]:
+def verify(
+    receipt: Path, key: str, reply: Path | None, since: Path | None, tsa: Path | None
+) -> list[str]:
     """Return what a receipt shows, a line each.
 
     Raises:
         TamperedError: it contradicts itself, its signature, the reply or the older checkpoint.
         CannotTellError: it is no receipt, or a file or the library is missing.
     """
-    shown = _document(receipt)
+    shown = _document(_read(receipt), receipt.name)
     try:
         note, seq, body = shown["checkpoint"], shown["seq"], _bytes(shown["body"])
         path, openings = [_bytes(step) for step in shown["path"]], dict(shown["openings"])
-        known = [isinstance(note, str), type(seq) is int, isinstance(shown["anchors"], list)]
+        anchors = [dict(anchor) for anchor in shown["anchors"]]
+        known = [isinstance(note, str), type(seq) is int, shown["schema"] == SCHEMA]
     except (KeyError, TypeError, ValueError):
         known = [False]
     if not all(known):
         raise CannotTellError(f"{receipt.name} is no receipt")
-    origin, size, root = signed(note, _keys(key))
+    origin, size, root, by = signed(note, _keys(key))
     leaf = hashlib.sha256(b"\0" + body).digest()
     if root_of(leaf, seq, size, path) != root:
         raise TamperedError(f"the entry is not number {seq} of the {size} under the checkpoint")
-    entry = _json(body, "the entry")
+    entry = _document(body, "the entry")
     figure, model = entry.get("figure") or {}, entry.get("model") or {}
     said = [
-        f"log        {origin}, {size} entries, signed by {key_name(note, origin)}",
+        f"log        {origin}, {size} entries, signed by {by}",
         f"entry      number {seq}: {entry.get('kind')} {entry.get('id')}",
         f"price      {figure.get('of')} {figure.get('bps')} by model {model.get('digest')}",
     ]
@@ -96,16 +107,47 @@ def verify(receipt: Path, key: str, reply: Path | None, since: Path | None) -> l
         said.append(_same_reply(openings, reply))
     if since is not None:
         said.append(_not_before(origin, size, root, since, _keys(key)))
-    for anchor in shown["anchors"]:
+    for anchor in anchors:
         if anchor.get("note") != note:
             raise TamperedError("an anchor attests another checkpoint than the receipt's")
-        said.append(f"anchor     {anchor.get('kind')}: attached, not verified here")
+        said.append(_stamped(anchor, note, tsa))
+    if tsa is not None and not any(anchor.get("kind") == TSA for anchor in anchors):
+        raise CannotTellError("the receipt carries no time stamp: fetch it again once it is made")
     return said
 
 
-def signed(note: str, keys: Sequence[tuple[str, bytes]]) -> tuple[str, int, bytes]:
-    """Return origin, size and root of a checkpoint that one of the keys has signed."""
-    text, gap, signatures = note.partition("\n\n")
+def _stamped(anchor: dict[str, Any], note: str, tsa: Path | None) -> str:
+    """Say what an anchor shows; a time stamp is verified if its authority's roots were given."""
+    if anchor.get("kind") != TSA or tsa is None:
+        return f"anchor     {anchor.get('kind')}: attached, not verified here"
+    try:
+        token = _bytes(anchor["data"])
+    except (KeyError, ValueError):
+        raise TamperedError("the time stamp is none") from None
+    _read(tsa)
+    with tempfile.TemporaryDirectory() as folder:
+        text, answer = Path(folder, "text"), Path(folder, "answer")
+        text.write_bytes(note.partition("\n\n")[0].encode() + b"\n")
+        answer.write_bytes(token)
+        command = ["-verify", "-data", str(text), "-in", str(answer), "-CAfile", str(tsa)]
+        if _openssl(*command).returncode != 0:
+            raise TamperedError("the time stamp does not hold under the roots given")
+        said = _openssl("-reply", "-in", str(answer), "-text").stdout
+    times = [line for line in said.splitlines() if line.startswith("Time stamp:")]
+    return f"anchor     {TSA}: existed by {' '.join(times).removeprefix('Time stamp:').strip()}"
+
+
+def _openssl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["openssl", "ts", *arguments], capture_output=True, text=True)
+    except OSError:
+        raise CannotTellError("OpenSSL is missing, which verifies time stamps") from None
+
+
+def signed(note: str, keys: Sequence[tuple[str, bytes]]) -> tuple[str, int, bytes, str]:
+    """Return origin, size and root of a checkpoint, and the name of the key that has signed it."""
+    text, _, signatures = note.partition("\n\n")
+    *lines, rest = signatures.split("\n")
     try:
         origin, written, root = text.split("\n")[:3]
         size, hashed = int(written), _bytes(root)
@@ -114,10 +156,10 @@ def signed(note: str, keys: Sequence[tuple[str, bytes]]) -> tuple[str, int, byte
     ours = [raw for name, raw in keys if name == origin]
     if not ours:
         raise CannotTellError(f"the key given is not one of {origin}")
-    for line in signatures.split("\n") if gap else ():
+    for line in () if rest else lines:
         for raw in ours:
             if line.startswith(f"{DASH}{origin} ") and _verified(origin, raw, text + "\n", line):
-                return origin, size, hashed
+                return origin, size, hashed, f"{origin}+{key_hash(origin, raw).hex()}"
     raise TamperedError("the checkpoint is not signed by the key given")
 
 
@@ -128,11 +170,11 @@ def _verified(origin: str, raw: bytes, text: str, line: str) -> bool:
     except ImportError:
         raise CannotTellError("cryptography is missing: pip install cryptography") from None
     try:
-        blob = _bytes(line.split(" ")[2])
+        blob = _bytes(line.removeprefix(f"{DASH}{origin} "))
         if blob[:4] != key_hash(origin, raw):
             return False
         Ed25519PublicKey.from_public_bytes(raw[1:]).verify(blob[4:], text.encode())
-    except (InvalidSignature, ValueError, IndexError):
+    except (InvalidSignature, ValueError):
         return False
     return True
 
@@ -140,12 +182,6 @@ def _verified(origin: str, raw: bytes, text: str, line: str) -> bool:
 def key_hash(name: str, raw: bytes) -> bytes:
     """Return the hash by which a signature names its key."""
     return hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-
-
-def key_name(note: str, origin: str) -> str:
-    """Return the name and hash that stand in a note's signature."""
-    line = next(one for one in note.splitlines() if one.startswith(f"{DASH}{origin} "))
-    return f"{origin}+{_bytes(line.split(' ')[2])[:4].hex()}"
 
 
 def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
@@ -196,7 +232,7 @@ def _not_before(
     origin: str, size: int, root: bytes, since: Path, keys: Sequence[tuple[str, bytes]]
 ) -> str:
     """Compare with a checkpoint that was kept; between two sizes only the log can prove more."""
-    older, old_size, old_root = signed(_read(since).decode(), keys)
+    older, old_size, old_root, _ = signed(_read(since).decode(), keys)
     if older != origin:
         raise CannotTellError(f"{since.name} is of another log, {older}")
     if old_size == size and old_root != root:
@@ -220,18 +256,21 @@ def _keys(given: str) -> list[tuple[str, bytes]]:
     return keys
 
 
-def _document(path: Path) -> Any:
-    document = _json(_read(path), path.name)
+def _document(data: bytes, what: str) -> dict[str, Any]:
+    """Return a JSON object in which no name stands twice: readers differ on which one counts."""
+    try:
+        document = json.loads(data, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise CannotTellError(f"{what} is no JSON") from None
     if not isinstance(document, dict):
-        raise CannotTellError(f"{path.name} is no receipt")
+        raise CannotTellError(f"{what} is no JSON object")
     return document
 
 
-def _json(data: bytes, what: str) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise CannotTellError(f"{what} is no JSON") from None
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
 
 
 def _read(path: Path) -> bytes:
@@ -242,10 +281,14 @@ def _read(path: Path) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
+    """Return what base64 says, in its one spelling: the bits that it leaves unused are zero."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, TypeError) as error:
         raise ValueError(str(error)) from None
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("another spelling")
+    return data
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from serving.ledger.held import Held
 from serving.ledger.ledger import Ledger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
+from serving.ledger.seals import Sealer
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.office import Bundle, Office
@@ -57,14 +58,22 @@ class Server:
     ledger: Ledger
     office: Office
     guard: Guard
+    sealer: Sealer
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
         gauges, kept = Gauges(), ledger(settings)
-        office = Office(Counter(kept, Anchors(settings.anchors)), gauges)
-        gauges.watch(waiting=lambda: kept.waiting, ready=lambda: not office.why_not_ready)
-        return cls(settings, gauges, kept, office, root.guard(settings))
+        anchors = Anchors(settings.anchors)
+        office = Office(Counter(kept, anchors), gauges)
+        gauges.watch(
+            waiting=lambda: kept.waiting,
+            ready=lambda: not office.why_not_ready,
+            entries=lambda: kept.size,
+            anchored=anchors.last,
+        )
+        sealer = Sealer(kept, settings.audit)
+        return cls(settings, gauges, kept, office, root.guard(settings), sealer)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -104,8 +113,9 @@ class Server:
 
     def close(self) -> None:
         """Record what waits, and let the ledger and the keys go."""
-        self.ledger.close()
         self.guard.close()
+        self.sealer.close()
+        self.ledger.close()
 
 
 def ledger(settings: Settings) -> Ledger:

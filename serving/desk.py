@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from pricing.errors import InputError
 from pricing.support.supported import Support
 from serving.access.caller import Caller
 from serving.contract import Asked, Contract, as_asked, read_batch
-from serving.ledger.entry import Entry, Kept, of_quote, written
+from serving.ledger.entry import Entry, Kept, key_reused, of_quote, written
 from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
@@ -123,9 +123,10 @@ class Desk:
         """
         tenant = caller.tenant
         with self.ledger.flight(tenant, key):
-            kept = await self.ledger.find_keys(tenant, (key,))
+            kept = await self.ledger.find_keys(tenant, (key, f"{key}#0"))
             if key in kept:
                 return _again(kept[key], body)
+            _check_unused(kept.values())
             return await self._record(body, tenant, key, self.price(body, caller, self.now()))
 
     def what_if(self, body: Any, caller: Caller) -> Reply:
@@ -140,7 +141,9 @@ class Desk:
         items = read_batch(body)
         keys, tenant = [f"{key}#{at}" for at in range(len(items))], caller.tenant
         with self.ledger.flight(tenant, key):
-            kept = await self.ledger.find_keys(tenant, keys)
+            beside = (key, f"{key}#{len(keys)}")  # of one quote, or of a longer batch
+            kept = await self.ledger.find_keys(tenant, (*keys, *beside))
+            _check_unused([kept[other] for other in beside if other in kept])
             answers: list[Awaitable[Reply | RefusedError]] = []
             for item, own in zip(items, keys, strict=True):
                 answers.append(self._try_answer(item, caller, own, kept.get(own)))
@@ -247,6 +250,12 @@ class Batch:
         """Return the answers as one."""
         quotes = [answer for answer in answers if isinstance(answer, Reply)]
         return cls(_results(answers), bool(quotes) and all(one.replayed for one in quotes))
+
+
+def _check_unused(others: Iterable[Kept]) -> None:
+    """Refuse a key that a request of another form has used."""
+    for kept in others:
+        raise key_reused(kept.quote_id)
 
 
 def _again(kept: Kept, body: Any) -> Reply:

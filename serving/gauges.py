@@ -60,6 +60,8 @@ class Gauges(Collector):
         self._alarms: dict[str, int] = defaultdict(int)
         self._waiting: Callable[[], float] = lambda: 0
         self._ready: Callable[[], float] = lambda: 0
+        self._entries: Callable[[], float] = lambda: 0
+        self._anchored: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -80,9 +82,17 @@ class Gauges(Collector):
         """Say which model serves."""
         self._model = {"name": name, "version": version, "digest": digest}
 
-    def watch(self, *, waiting: Callable[[], float], ready: Callable[[], float]) -> None:
-        """Say where the ledger's queue and the readiness are read."""
+    def watch(
+        self,
+        *,
+        waiting: Callable[[], float],
+        ready: Callable[[], float],
+        entries: Callable[[], float],
+        anchored: Callable[[], float],
+    ) -> None:
+        """Say where the ledger's queue, the readiness and the ledger's state are read."""
         self._waiting, self._ready = waiting, ready
+        self._entries, self._anchored = entries, anchored
 
     def text(self) -> bytes:
         """Return everything in Prometheus's text format."""
@@ -114,6 +124,10 @@ class Gauges(Collector):
         yield alarms
         about = "Quotes that wait to be recorded"
         yield GaugeMetricFamily("seedrate_ledger_waiting", about, self._waiting())
+        about = "Entries of the ledger, as far as this server has seen"
+        yield GaugeMetricFamily("seedrate_ledger_entries", about, self._entries())
+        about = "When outsiders attested the ledger last, in seconds since 1970; 0: never"
+        yield GaugeMetricFamily("seedrate_ledger_anchored_seconds", about, self._anchored())
         yield GaugeMetricFamily("seedrate_ready", "1 if quotes can be made", self._ready())
         yield InfoMetricFamily("seedrate_model", "The model that serves", self._model)
 

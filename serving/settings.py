@@ -89,6 +89,11 @@ SETTINGS = (
         "Name of the log in its checkpoints, such as `ledger.bank.example/quotes`; for ever.",
     ),
     Setting(
+        "SEEDRATE_RETENTION_YEARS",
+        "7",
+        "Age from which `ledger erase --expired` erases requests and replies, 1 to 100.",
+    ),
+    Setting(
         "SEEDRATE_ACCESS",
         "sqlite:///var/access.db",
         "Database of the API keys, as an SQLAlchemy URL. "
@@ -169,6 +174,7 @@ class Settings:
     ledger_key: Path
     makes_key: bool  # of the ledger, where there is none
     origin: str  # of the ledger
+    retention_years: int
     access: AccessSettings
 
     @classmethod
@@ -203,6 +209,7 @@ class Settings:
             ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),
             makes_key=not key,
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
+            retention_years=reader.count("SEEDRATE_RETENTION_YEARS", most=100),
             access=_access(reader, environ, var),
         )
         if reader.faults:
@@ -218,6 +225,11 @@ class Settings:
     def held(self) -> Path:
         """Return the file of the newest checkpoint that was signed here."""
         return self.var / "ledger" / "checkpoint"
+
+    @property
+    def audit(self) -> Path:
+        """Return the file in which is noted what happens to keys and callers."""
+        return self.var / "audit.jsonl"
 
     @property
     def anchors(self) -> Path:

@@ -23,7 +23,7 @@ def key_store(settings: Settings) -> KeyStore:
 
 def audit(settings: Settings) -> Audit:
     """Return where what happens to keys and callers is noted."""
-    return FileAudit(settings.var / "audit.jsonl", time.time)
+    return FileAudit(settings.audit, time.time)
 
 
 def guard(settings: Settings) -> Guard:

@@ -112,6 +112,11 @@ class Anchors:
         size = names[-1][:20] if names else "0"
         return [self._read(name) for name in names if name[:20] == size and int(size) >= least]
 
+    def last(self) -> float:
+        """Return when evidence was kept last, in seconds since 1970; 0 if there is none."""
+        times = [(self._folder / name).stat().st_mtime for name in self._names()[-1:]]
+        return max(times, default=0.0)
+
     def _names(self) -> list[str]:
         if not self._folder.is_dir():
             return []

@@ -29,19 +29,25 @@ class Audit:
 
 
 def audit(
-    reader: Reader, trusted: Verifier | None = None, held: Mapping[str, Checkpoint] | None = None
+    reader: Reader,
+    trusted: Verifier | None = None,
+    held: Mapping[str, str] | None = None,
+    *,
+    most: int = MOST_FAULTS,
 ) -> Audit:
     """Return what is wrong with a log.
 
     Args:
         reader: of the log.
         trusted: the key that signed its first checkpoints; None takes the first listed at its word.
-        held: checkpoints that somebody keeps outside the database, by where.
+        held: checkpoints, signed, that somebody keeps outside the database, by where.
+        most: faults to name.
     """
-    walk = _Walk(reader, reader.checkpoints(), {one.size for one in (held or {}).values()})
+    outside = {where: _parsed(note) for where, note in (held or {}).items()}
+    walk = _Walk(reader, reader.checkpoints(), {one.size for one in outside.values() if one})
     found = Audit()
-    for fault in _faults(walk, trusted, held or {}):
-        if len(found.faults) == MOST_FAULTS:
+    for fault in _faults(walk, trusted, held or {}, outside):
+        if len(found.faults) == most:
             found.faults.append("and more")
             break
         found.faults.append(fault)
@@ -49,20 +55,41 @@ def audit(
     return found
 
 
-def _faults(walk: _Walk, trusted: Verifier | None, held: Mapping[str, Checkpoint]) -> Iterator[str]:
+def _parsed(note: str) -> Checkpoint | None:
+    try:
+        return Checkpoint.parse(note)
+    except ProofError:
+        return None
+
+
+def _faults(
+    walk: _Walk,
+    trusted: Verifier | None,
+    held: Mapping[str, str],
+    outside: Mapping[str, Checkpoint | None],
+) -> Iterator[str]:
     yield from walk.entries()
     yield from walk.tiles_left()
     yield from walk.head_left()
     for seq in sorted(walk.missing - walk.erased):
         yield f"private {seq}: must be there, as no entry says that it was erased"
+    for seq in sorted(walk.there & walk.erased):
+        yield f"private {seq}: must be gone, as an entry says that it was erased: erase it again"
     if strays := walk.reader.strays():
         yield f"private: {strays} rows belong to no entry"
     yield from _signatures(walk, trusted)
-    for where, checkpoint in held.items():
-        if checkpoint.size > walk.edge.size:
+    for where, checkpoint in outside.items():
+        if checkpoint is None:
+            yield f"{where}: must hold a checkpoint"
+        elif checkpoint.size > walk.edge.size:
             yield f"the log must have at least {checkpoint.size} entries, as {where} says"
         elif walk.roots.get(checkpoint.size) != checkpoint.root:
             yield f"the log must begin as {where} says, and does not"
+        elif walk.keys:
+            try:
+                walk.signer(checkpoint.size).check(held[where])
+            except ProofError as error:
+                yield f"{where}: {error}"
 
 
 def _signatures(walk: _Walk, trusted: Verifier | None) -> Iterator[str]:
@@ -92,8 +119,10 @@ class _Walk:
         self.roots: dict[int, bytes] = {0: Edge().root()}
         self.keys: list[tuple[int, Verifier]] = []
         self.missing: set[int] = set()
+        self.there: set[int] = set()
         self.erased: set[int] = set()
         self._sizes = sizes | set(notes)
+        self._newest = max(notes, default=0)  # up to there every full tile is stored
         self._levels: list[list[bytes]] = [[]]
         self._counts: list[int] = [0]
         self._stored = set(reader.tiles())
@@ -160,6 +189,7 @@ class _Walk:
             if row.kind == QUOTE:
                 self.missing.add(row.seq)
             return
+        self.there.add(row.seq)
         private = Private(row.reference, row.salt, row.asked, row.reply)
         try:
             values = private.opened()
@@ -189,6 +219,8 @@ class _Walk:
                 kept = (self.reader.tile(level, index), self.reader.roots(level, index, index + 1))
                 if kept != (b"".join(hashes), [hash_]):
                     yield f"tile {level}/{index}: must be that of the entries, and is not"
+            elif self.edge.size <= self._newest:
+                yield f"tile {level}/{index}: must be there, and is not"
             level += 1
             if level == len(self._levels):
                 self._levels.append([])

@@ -21,7 +21,7 @@ from serving.access.caller import LOCAL
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.ledger import erasure, keyring, rotation, tree
+from serving.ledger import erasure, keyring, rotation, seals, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
 from serving.ledger.chain import Chain
@@ -60,14 +60,16 @@ def verify(
     settings, store = _opened()
     with closing(store.reader) as reader:
         try:
-            held = {str(path): Held(path).read() for path in (settings.held, since) if path}
-            kept = {where: one for where, one in held.items() if one}
+            held = {str(path): Held(path).note() for path in (settings.held, since) if path}
+            kept = {where: one for where, one in held.items() if one is not None}
             anchored = {
-                f"{one.kind} at {one.checkpoint.size}": one.checkpoint
+                f"{one.kind} at {one.checkpoint.size}": one.note
                 for one in Anchors(settings.anchors).all()
             }
             trusted = Verifier.parse(key) if key else None
             found = audit(reader, trusted, {**kept, **anchored})
+            sealed, path = reader.others(seals.AUDIT), settings.audit
+            found.faults += seals.broken(sealed, path, ours_alone=not store.remote)
         except TROUBLES as error:
             _end(CANNOT_TELL, f"cannot tell: {error}")
     for fault in found.faults:
@@ -165,6 +167,9 @@ def erase(
     reference: Annotated[str, typer.Option(help="Of requests.")] = "",
     quote: Annotated[str, typer.Option(help="Id of one quote.")] = "",
     before: Annotated[str, typer.Option(help="A day, 2020-01-31: all older quotes.")] = "",
+    expired: Annotated[
+        bool, typer.Option("--expired", help="All older than SEEDRATE_RETENTION_YEARS.")
+    ] = False,
     tenant: Tenant = LOCAL.tenant,
     why: Annotated[str, typer.Option(help="For the log; must name nobody.")] = "as asked",
 ) -> None:
@@ -172,8 +177,11 @@ def erase(
 
     With SQLite no server may be running. Backups are yours to age out: docs/ledger.md.
     """
-    if sum(map(bool, (reference, quote, before))) != 1:
-        raise InputError.of("erase", "one of --reference, --quote and --before", "none or several")
+    if sum(map(bool, (reference, quote, before, expired))) != 1:
+        expected = "one of --reference, --quote, --before and --expired"
+        raise InputError.of("erase", expected, "none or several")
+    if expired:
+        before = _years_ago(parts.clock(), Settings.read(os.environ).retention_years)
     with _writing() as ledger:
         found = _erasable(ledger.store, reference, quote, before, tenant)
         if found:
@@ -253,6 +261,16 @@ def _erasable(store: Store, reference: str, quote: str, before: str, tenant: str
         return store.reader.older(microseconds(day))
     kept = store.find(tenant, quote)
     return [kept.seq] if kept and kept.private else []
+
+
+def _years_ago(now: datetime, years: int) -> str:
+    """Return the day some years ago; of a leap day, the last of that February.
+
+    >>> _years_ago(datetime(2028, 2, 29), 7)
+    '2021-02-28'
+    """
+    leap = (now.month, now.day) == (2, 29)
+    return f"{now.year - years:04}-{now.month:02}-{28 if leap else now.day:02}"
 
 
 def _signed(note: str, known: list[Verifier]) -> Checkpoint:

@@ -81,7 +81,8 @@ class Counter:
         """Answer GET /v1/keys/{key}: recorded, here it is; being answered; or not recorded."""
         whose, key = tenant(request), request.path_params["key"]
         with self._books.flight(whose, key.partition("#")[0]):
-            kept = (await self._books.find_keys(whose, (key,))).get(key)
+            pass  # nothing is under way: what is not recorded now was not given
+        kept = (await self._books.find_keys(whose, (key,))).get(key)
         if kept is None:
             raise RefusedError(KEY_NOT_FOUND, "the key must be one under which a quote was given")
         return _reply(kept)

@@ -60,6 +60,11 @@ class Entry:
         """Return what no two entries share."""
         return self.tenant, self.key
 
+    @property
+    def request_of_tenant(self) -> tuple[str, str]:
+        """Return what all entries of one request share: a batch's are told apart behind a #."""
+        return self.tenant, self.key.partition("#")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -90,11 +95,16 @@ class Kept:
         """
         reply = self.reply
         if reply and self.private and commit(self.private.salt, "request", request) != self.request:
-            raise RefusedError(
-                KEY_REUSED,
-                "an Idempotency-Key must be used for one request only, however: quote "
-                f"{self.quote_id} was given under this one, for another request",
-            )
+            raise key_reused(self.quote_id)
+
+
+def key_reused(quote_id: str) -> RefusedError:
+    """Return the refusal of a key under which another request was answered."""
+    return RefusedError(
+        KEY_REUSED,
+        "an Idempotency-Key must be used for one request only, however: quote "
+        f"{quote_id} was given under this one, for another request",
+    )
 
 
 def written(request: Any) -> bytes:
@@ -150,7 +160,7 @@ def of_quote(
 
 
 def of_ledger(kind: str, entry_id: str, now: datetime, says: Mapping[str, Any]) -> Entry:
-    """Return an entry of the ledger's own: a key that signs from here on, or an erasure."""
+    """Return an entry of the ledger's own: a key that signs from here on, an erasure, a seal."""
     body = {
         "schema": SCHEMA,
         "kind": kind,

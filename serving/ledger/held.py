@@ -27,8 +27,13 @@ class Held:
         Raises:
             ProofError: the file holds none.
         """
+        note = self.note()
+        return None if note is None else Checkpoint.parse(note)
+
+    def note(self) -> str | None:
+        """Return what is in the file, or None."""
         try:
-            return Checkpoint.parse(self.path.read_text(encoding="utf-8"))
+            return self.path.read_bytes().decode("utf-8", "surrogateescape")
         except FileNotFoundError:
             return None
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +81,7 @@ class Ledger:
         self.now, self.new_id = now, new_id
         self._waiting: deque[_Waiting] = deque()
         self._flying: set[tuple[str, str]] = set()
+        self._unsure: Counter[tuple[str, str]] = Counter()  # keys of what waits to be recorded
         self._work = threading.Event()
         self._called = self._closing = self._is_open = False
         self._signer: Signer | None = None
@@ -103,6 +104,11 @@ class Ledger:
         """Return the number of quotes that wait to be recorded."""
         return len(self._waiting)
 
+    @property
+    def size(self) -> int:
+        """Return the number of entries, as far as this process has seen."""
+        return self._edge.size
+
     def wait_open(self, seconds: float) -> bool:
         """Wait until the store is open; return whether it is."""
         return self._opened.wait(seconds)
@@ -112,10 +118,10 @@ class Ledger:
         """Hold a key while its request is answered.
 
         Raises:
-            RefusedError: another request holds it.
+            RefusedError: another holds it, or ran out of time and is yet to be recorded.
         """
         held = (tenant, key)
-        if held in self._flying:
+        if held in self._flying or self._unsure[held] > 0:
             raise RefusedError(
                 KEY_IN_USE,
                 "a request under this Idempotency-Key must be answered first",
@@ -143,6 +149,7 @@ class Ledger:
             )
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[Kept | None] = loop.create_future()
+        self._unsure[entry.request_of_tenant] += 1
         self._waiting.append(_Waiting(entry, recorded, loop))
         if not self._called:
             self._called = True
@@ -211,8 +218,10 @@ class Ledger:
             self.store.open()
             self._begin()
         except Exception as error:
+            before = self._trouble
             self._let_go(f"{self.store.name} must be ours to write, however: {error}")
-            log.error("%s", self._trouble)
+            if self._trouble != before:  # and not once a second
+                log.error("%s", self._trouble)
             return False
         self._trouble = ""
         self._is_open = True
@@ -230,8 +239,7 @@ class Ledger:
         missing = (place for place in full_tiles(0, head.size) if place not in stored)
         fill_tiles(self.store, self.tiles, missing)
         self._edge = head
-        listed = self.store.reader.others(KEY)
-        if check_signer(self._signer.verifier, listed) is None:
+        if check_signer(self._signer.verifier, self.store.reader.others(KEY)) is None:
             now = self.now()
             says = {"verifier": self._signer.verifier.line}
             self._append([of_ledger(KEY, self.new_id(now), now, says)])
@@ -245,9 +253,9 @@ class Ledger:
         except Exception as error:
             log.exception("a batch of %d quotes was not recorded", len(batch))
             self._let_go(str(error))
-            _tell(batch, [None] * len(batch), error)
+            self._tell(batch, [None] * len(batch), error)
         else:
-            _tell(batch, [_taken(one.entry, taken) for one in batch], None)
+            self._tell(batch, [_taken(one.entry, taken) for one in batch], None)
 
     def _append(self, entries: Sequence[Entry]) -> dict[tuple[str, str], Kept]:
         """Commit a batch; return what was recorded before under keys of it."""
@@ -306,11 +314,36 @@ class Ledger:
         self._held.write(note)
         self._signed, self._signed_at = size, time.monotonic()
 
+    def _tell(
+        self, batch: list[_Waiting], outcomes: Sequence[Kept | None], error: Exception | None
+    ) -> None:
+        """Wake the requests of a batch, all of one event loop at once."""
+        for loop in {one.loop for one in batch}:
+            mine = [
+                (one, kept) for one, kept in zip(batch, outcomes, strict=True) if one.loop is loop
+            ]
+            try:
+                loop.call_soon_threadsafe(self._wake, mine, error)
+            except RuntimeError:  # the loop is gone, and with it those who waited
+                log.warning("%d quotes were decided, and nobody waits any more", len(mine))
+                self._unsure.subtract(one.entry.request_of_tenant for one, _ in mine)
+
+    def _wake(self, waiters: list[tuple[_Waiting, Kept | None]], error: Exception | None) -> None:
+        for waiter, kept in waiters:
+            key = waiter.entry.request_of_tenant
+            self._unsure[key] -= 1
+            if not self._unsure[key]:
+                del self._unsure[key]
+            if not waiter.recorded.done() and error is None:
+                waiter.recorded.set_result(kept)
+            elif not waiter.recorded.done():
+                waiter.recorded.set_exception(not_recorded(str(error)))
+
     def _refuse_all(self, why: str) -> None:
         error = ProofError(why)
         while self._waiting:
             batch = self._take()
-            _tell(batch, [None] * len(batch), error)
+            self._tell(batch, [None] * len(batch), error)
         wanted, self._wanted = self._wanted, []
         _finish(wanted, error)
 
@@ -348,32 +381,6 @@ def _taken(entry: Entry, taken: Mapping[tuple[str, str], Kept]) -> Kept | None:
 def not_recorded(why: str) -> RefusedError:
     """Return the refusal of a quote that cannot be kept, and so is not given."""
     return RefusedError(NOT_RECORDED, f"the ledger says: {why}", headers={"Retry-After": "2"})
-
-
-def _tell(batch: list[_Waiting], outcomes: Sequence[Kept | None], error: Exception | None) -> None:
-    """Wake the requests of a batch, all of one event loop at once."""
-    for loop in {one.loop for one in batch}:
-        mine = [
-            (one.recorded, kept)
-            for one, kept in zip(batch, outcomes, strict=True)
-            if one.loop is loop
-        ]
-        try:
-            loop.call_soon_threadsafe(_wake, mine, error)
-        except RuntimeError:  # the loop is gone, and with it those who waited
-            log.warning("%d quotes were recorded, and nobody waits any more", len(mine))
-
-
-def _wake(
-    waiters: list[tuple[asyncio.Future[Kept | None], Kept | None]], error: Exception | None
-) -> None:
-    for waiter, kept in waiters:
-        if waiter.done():
-            continue
-        if error is None:
-            waiter.set_result(kept)
-        else:
-            waiter.set_exception(not_recorded(str(error)))
 
 
 def _finish(

@@ -104,9 +104,10 @@ class Verifier:
         Raises:
             ProofError: it has not.
         """
-        text, gap, signatures = note.partition("\n\n")
-        for line in signatures.split("\n"):
-            if gap and line.startswith(f"{DASH}{self.name} ") and self._signed(text + "\n", line):
+        text, _, signatures = note.partition("\n\n")
+        *lines, rest = signatures.split("\n")
+        for line in () if rest else lines:
+            if line.startswith(f"{DASH}{self.name} ") and self._signed(text + "\n", line):
                 checkpoint = Checkpoint.parse(note)
                 if checkpoint.origin != self.name:
                     raise ProofError(
@@ -116,12 +117,13 @@ class Verifier:
         raise ProofError(f"the checkpoint must be signed by {self.name}+{self.hash.hex()}")
 
     def _signed(self, text: str, line: str) -> bool:
+        encoded = line.removeprefix(f"{DASH}{self.name} ")
         try:
-            blob = base64.b64decode(line.split(" ")[2], validate=True)
-            if blob[:KEY_HASH_BYTES] != self.hash:
-                return False
+            blob = base64.b64decode(encoded, validate=True)
+            if blob[:KEY_HASH_BYTES] != self.hash or base64.b64encode(blob).decode() != encoded:
+                return False  # bits that base64 leaves unused must be zero: one text, one signature
             self.public.verify(blob[KEY_HASH_BYTES:], text.encode())
-        except (InvalidSignature, IndexError, ValueError, binascii.Error):
+        except (InvalidSignature, ValueError, binascii.Error):
             return False
         return True
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Row, Select, func, select
 
 from serving.ledger.entry import Kept, Private
 from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, PRIVATE, TILE
-from serving.ledger.tree import Edge
+from serving.ledger.tree import Edge, ProofError
 
 CHUNK = 2000  # rows of a page
 _KEPT = select(
@@ -33,9 +33,15 @@ class Reader:
         self._engine = engine
 
     def head(self) -> Edge:
-        """Return the size of the log and the right edge of its tree."""
-        row = self._one(select(HEAD.c.size, HEAD.c.edge))
-        return Edge.unpacked(row.size, row.edge)
+        """Return the size of the log and the right edge of its tree.
+
+        Raises:
+            ProofError: it is not one, or has not as many hashes as its size asks for.
+        """
+        rows = self._all(select(HEAD.c.id, HEAD.c.size, HEAD.c.edge))
+        if [row.id for row in rows] != [0]:
+            raise ProofError(f"the head must be one row, number 0, however: {len(rows)}")
+        return Edge.unpacked(rows[0].size, rows[0].edge)
 
     def find(self, tenant: str, quote_id: str) -> Kept | None:
         """Return what is recorded under an id."""

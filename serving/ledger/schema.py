@@ -32,7 +32,7 @@ ENTRY = Table(
     Column("quote_id", Text, nullable=False, unique=True),
     Column("tenant", Text, nullable=False),
     Column("idem_key", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # quote, key or erased
+    Column("kind", Text, nullable=False),  # quote, key, erased, audit
     Column("request", LargeBinary, nullable=False),  # the commitment to the request
     Column("body", LargeBinary, nullable=False),  # canonical, exactly as hashed
     Column("leaf", LargeBinary, nullable=False),

@@ -138,10 +138,14 @@ class SqliteStore:
 
 
 def read_only(path: Path) -> Engine:
-    """Return an engine that reads a file and cannot write to it."""
-    return create_engine(
-        "sqlite://", creator=lambda: _connected(path), poolclass=QueuePool, pool_size=2
-    )
+    """Return an engine that reads a file and cannot write to it; no damaged text stops it."""
+
+    def connected() -> sqlite3.Connection:
+        connection = _connected(path)
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        return connection
+
+    return create_engine("sqlite://", creator=connected, poolclass=QueuePool, pool_size=2)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

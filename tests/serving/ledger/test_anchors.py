@@ -2,18 +2,26 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 
 from serving.ledger.anchors import AnchorError, Anchors, Evidence
 from serving.ledger.chain import Chain
+from serving.ledger.entry import Kept
 from serving.ledger.note import Checkpoint
+from serving.ledger.receipt import receipt
+from serving.ledger.tiles import Tiles
 from serving.ledger.timestamp import Timestamp
-from serving.ledger.tree import EMPTY, ProofError
+from serving.ledger.tree import EMPTY, ProofError, leaf_hash
+from tests.conftest import ROOT
 from tests.serving.fakes import SIGNER
 from tests.serving.ledger import authority
+from tests.serving.ledger.memory import Memory
 
 CHECKPOINT = ("localhost/seedrate", 7, EMPTY)
 OTHERS = [("localhost/other", 7, EMPTY), ("localhost/seedrate", 8, EMPTY),
@@ -126,3 +134,36 @@ def test_evidence_that_was_altered_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / f"{5:020}.chain.json").write_text(text)
     with pytest.raises(ProofError):
         Anchors(tmp_path).all()
+
+
+@needs_openssl
+def test_the_verifier_of_receipts_reads_the_time_stamp(
+    tsa: tuple[Timestamp, Path], tmp_path: Path
+) -> None:
+    anchor, folder = tsa
+    leaf = leaf_hash(b'{"id":"q","kind":"quote"}')
+    token = anchor.publish(SIGNER.origin, 1, leaf)
+    note = SIGNER.sign(1, leaf)
+
+    def verified(token: bytes, roots: Path, *, with_anchor: bool = True) -> tuple[int, str]:
+        anchors = [Evidence(anchor.kind, note, token, 1)] if with_anchor else []
+        kept = Kept(0, "q", b"", b'{"id":"q","kind":"quote"}', None)
+        made = orjson.dumps(receipt(kept, Tiles(Memory([leaf])), note, anchors))
+        (tmp_path / "receipt.json").write_bytes(made)
+        command: list[str | Path] = [sys.executable, ROOT / "deploy/verify_receipt.py"]
+        command += [tmp_path / "receipt.json", "--key", SIGNER.verifier.line, "--tsa", roots]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+    roots = folder / "root.pem"
+    code, said = verified(token, roots)
+    assert (code, "rfc3161: existed by" in said) == (0, True), said
+    assert str(datetime.now(UTC).year) in said
+    assert verified(token[:-1] + bytes([token[-1] ^ 1]), roots)[0] == 1
+    assert verified(anchor.publish(SIGNER.origin, 2, leaf), roots)[0] == 1
+    (tmp_path / "others").mkdir()
+    authority.certificates(tmp_path / "others")
+    assert verified(token, tmp_path / "others/root.pem")[0] == 1
+    assert verified(token, tmp_path / "nowhere.pem")[0] == 2
+    assert verified(token, roots, with_anchor=False)[0] == 2

@@ -9,7 +9,7 @@ import pytest
 from serving.ledger import keyring
 from serving.ledger.audit import audit
 from serving.ledger.held import Held
-from serving.ledger.note import Checkpoint, Verifier
+from serving.ledger.note import Verifier
 from serving.ledger.reading import Reader
 from serving.ledger.sqlite import read_only
 from serving.ledger.tree import leaf_hash
@@ -46,7 +46,7 @@ def key(whole: Path) -> Verifier:
 
 def faults(folder: Path, whole: Path) -> list[str]:
     reader = Reader(read_only(folder / "ledger.db"))
-    kept = Held(whole / "ledger/checkpoint").read()
+    kept = Held(whole / "ledger/checkpoint").note()
     assert kept is not None
     found = audit(reader, key(whole), {"our checkpoint": kept})
     reader.close()
@@ -168,7 +168,7 @@ def test_a_shorter_log_that_agrees_with_itself_is_noticed_by_whoever_holds_a_che
     reader = Reader(read_only(shorter / "ledger.db"))
     own = keyring.signer(shorter / "ledger/signing.key", ORIGIN, make=False).verifier
     assert audit(reader, own).faults == []
-    kept = Checkpoint.parse((whole / "ledger/checkpoint").read_text("utf-8"))
+    kept = (whole / "ledger/checkpoint").read_text("utf-8")
     assert "at least 600" in audit(reader, own, {"ours": kept}).faults[0]
     reader.close()
 

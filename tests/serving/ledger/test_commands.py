@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
+from serving import app as parts
 from serving.app import Server
 from serving.ledger.commands import ledger_cli
 from serving.ledger.note import Checkpoint
@@ -157,6 +160,36 @@ def on_disk(var: Path, text: bytes) -> bool:
     return any(text in path.read_bytes() for path in var.glob("ledger.db*"))
 
 
+def test_what_was_erased_and_is_there_again_is_noticed(
+    run: Run, given: list[Answer], var: Path
+) -> None:
+    private = rows(var, "SELECT * FROM private WHERE seq = 1")[0]
+    assert run("erase", "--reference", CANARY).exit_code == 0
+    sql = "INSERT INTO private VALUES (?, ?, ?, ?, ?, ?)"
+    forced(var, lambda database: database.execute(sql, private))
+    done = run("verify")
+    assert (done.exit_code, "private 1: must be gone" in done.output) == (1, True)
+    assert run("erase", "--reference", CANARY).output == "1 quotes erased\n"
+    assert run("verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE entry SET quote_id = CAST(x'ff' AS TEXT) WHERE seq = 2",
+        "UPDATE checkpoint SET note = CAST(x'ff' AS TEXT)",
+        "DELETE FROM head",
+        "INSERT INTO head VALUES (1, 0, x'')",
+    ],
+)
+def test_what_cannot_even_be_read_is_tampering(
+    run: Run, given: list[Answer], var: Path, sql: str
+) -> None:
+    forced(var, lambda database: database.execute(sql))
+    done = run("verify")
+    assert (done.exit_code, "TAMPERED" in done.output) == (1, True), done.output
+
+
 def test_an_erased_quote_is_410_and_its_key_stays_taken(
     run: Run, given: list[Answer], var: Path
 ) -> None:
@@ -182,6 +215,35 @@ def test_old_quotes_are_erased_by_age(run: Run, given: list[Answer]) -> None:
     assert run("erase", "--before", "2020-01-31").output == "0 quotes erased\n"
     assert run("erase", "--before", "2999-01-01").output == "3 quotes erased\n"
     assert run("verify").exit_code == 0
+
+
+def test_what_is_older_than_the_law_asks_for_is_erased(
+    run: Run, given: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("erase", "--expired").output == "0 quotes erased\n"
+    later = parts.clock() + timedelta(days=366 * 3)
+    monkeypatch.setattr(parts, "clock", lambda: later)
+    assert run("erase", "--expired").output == "0 quotes erased\n"
+    monkeypatch.setenv("SEEDRATE_RETENTION_YEARS", "3")
+    assert run("erase", "--expired").output == "3 quotes erased\n"
+    assert run("erase", "--expired", "--before", "2999-01-01").exit_code != 0
+
+
+def test_metrics_tell_the_size_of_the_log_and_its_newest_anchor(
+    run: Run, given: list[Answer], var: Path
+) -> None:
+    settings = Settings.read({"SEEDRATE_VAR": str(var), "SEEDRATE_TRACKING_URI": "off"})
+    server = Server.open(settings)
+    assert server.ledger.wait_open(10)
+    never = server.gauges.text().decode()
+    with authority.served(authority.Contract()) as url:
+        run("anchor", "--chain", url, "--contract", "0xc0", "--user", "0xa0")
+    told = server.gauges.text().decode()
+    server.close()
+    assert "seedrate_ledger_entries 4.0" in told
+    assert "seedrate_ledger_anchored_seconds 0.0" in never
+    (line,) = re.findall("^seedrate_ledger_anchored_seconds (.*)$", told, re.M)
+    assert abs(float(line) - time.time()) < 60
 
 
 def test_what_disappears_without_an_erasure_is_tampering(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import orjson
@@ -16,7 +18,10 @@ from serving.access.caller import LOCAL
 from serving.gauges import Gauges
 from serving.ledger.anchors import Anchors
 from serving.ledger.counter import Counter
+from serving.ledger.entry import Entry
 from serving.ledger.ledger import Ledger
+from serving.ledger.sqlite import SqliteStore
+from serving.ledger.tree import Edge
 from serving.office import Bundle, Office
 from serving.problem import KEY_IN_USE, RefusedError
 from tests.serving.fakes import PlainPricer, PlainQuote, desk, request
@@ -146,6 +151,55 @@ def test_a_batch_names_its_requests_after_itself(app: Any) -> None:
     found = ask(app, "GET", "/v1/keys/b#2")
     assert found.document == results[2]["quote"]
     assert ask(app, "GET", "/v1/keys/b#1").document["code"] == "key_not_found"
+
+
+def test_one_quote_a_batch_and_a_longer_batch_are_different_requests(app: Any) -> None:
+    batch = {"quotes": [request(), request(reference="b")]}
+    assert post(app, "b", batch, "/v1/quotes/batch").status == 200
+    assert post(app, "s", request()).status == 201
+    for answer in (
+        post(app, "b", request()),
+        post(app, "b", {"quotes": [request()]}, "/v1/quotes/batch"),
+        post(app, "s", {"quotes": [request()]}, "/v1/quotes/batch"),
+    ):
+        assert (answer.status, answer.document["code"]) == (422, "key_reused")
+
+
+class Slow(SqliteStore):
+    """A database whose commits wait for a sign."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.begun, self.goes = Event(), Event()
+
+    def insert(self, entries: Sequence[Entry], seen: int) -> Edge:
+        if any(one.kind == "quote" for one in entries):
+            self.begun.set()
+            assert self.goes.wait(10)
+        return super().insert(entries, seen)
+
+
+def test_who_ran_out_of_time_is_not_told_not_recorded_before_it_is_decided(tmp_path: Path) -> None:
+    store = Slow(tmp_path / "ledger.db")
+
+    async def times_out(books: Ledger) -> None:
+        asking = asyncio.create_task(desk(books).quote(request(), LOCAL, "k"))
+        await asyncio.to_thread(store.begun.wait, 10)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+        with pytest.raises(RefusedError, match="answered first"), books.flight("local", "k"):
+            pass
+        store.goes.set()
+        while "k" not in await books.find_keys("local", ["k"]):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        with books.flight("local", "k"):
+            pass
+        assert (await desk(books).quote(request(), LOCAL, "k")).replayed
+
+    with ledger(tmp_path, store=store) as books:
+        asyncio.run(times_out(books))
 
 
 def test_a_key_says_whether_anything_is_recorded_under_it(app: Any, books: Ledger) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import string
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import orjson
@@ -92,6 +94,41 @@ def test_one_flipped_bit_is_noticed(
     assert code == 1, said
 
 
+def test_every_flipped_byte_of_a_receipt_is_noticed(
+    server: Server, given: list[Answer], tmp_path: Path
+) -> None:
+    raw = ask(gate(server.office), "GET", given[1].headers["location"] + "/receipt").body
+    verifier = run_path(str(VERIFIER))
+    path, unseen = tmp_path / "receipt.json", []
+    for at in range(len(raw)):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ (1 << at % 8)]) + raw[at + 1 :])
+        try:
+            verifier["verify"](path, key(server), None, None, None)
+        except (verifier["TamperedError"], verifier["CannotTellError"]):
+            continue
+        unseen.append((at, raw[at - 20 : at + 20]))
+    assert unseen == []
+
+
+def test_base64_in_another_spelling_is_noticed(
+    server: Server, receipt: dict[str, Any], tmp_path: Path
+) -> None:
+    """A path's step has 32 bytes, 44 letters: the last letter has two bits that say nothing."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    step = receipt["path"][0]
+    other = step[:-2] + letters[letters.index(step[-2]) + 1] + "="
+    assert base64.b64decode(other) == base64.b64decode(step)
+    forged = {**receipt, "path": [other, *receipt["path"][1:]]}
+    assert verified(tmp_path, forged, "--key", key(server))[0] != 0
+
+
+def test_a_name_that_stands_twice_is_no_receipt(
+    server: Server, receipt: dict[str, Any], tmp_path: Path
+) -> None:
+    twice = b'{"body":"AAAA",' + orjson.dumps(receipt)[1:]
+    assert verified(tmp_path, twice, "--key", key(server))[0] == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -135,6 +172,7 @@ def test_a_key_of_somebody_else_does_not_sign(
         (b"no json", ""),
         (b"[]", ""),
         (b"{}", ""),
+        (b'{"schema":"seedrate.receipt.1","anchors":[5]}', ""),
         (None, "not a key"),
         (None, "other.example+aa+bb"),
         (None, "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"),
