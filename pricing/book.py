@@ -132,9 +132,8 @@ def price(loans: Loans, margins: Floats, policy: Policy, edges: Sequence[int]) -
 def _priced(terms: Terms, margins: Floats, policy: Policy, ages: tuple[int, ...]) -> Floats:
     """Return (6, n) the columns of `Book` for margins (n, 3, K) of one shape."""
     legs = loan_legs(terms, policy, ages)
-    parts = kernels.breakdown(margins, legs)  # (n, 8)
-    loss_bps, capital_bps = parts[:, kernels.LOSS_BPS], parts[:, kernels.CAPITAL_BPS]
-    spread_bps = loss_bps + capital_bps + legs.numbers[kernels.LOADINGS]
+    parts = kernels.breakdown(margins, legs)  # (n, 9)
+    spread_bps, loss_bps = parts[:, kernels.FIGURE], parts[:, kernels.LOSS_BPS]
     charged_bps = np.clip(spread_bps, policy.spread_floor_bps, policy.spread_cap_bps)
     rate = 1e-4 * (charged_bps + 1e4 * parts[:, kernels.FUNDING_RATE])
     pd = incidence(margins, ages, terms.term_months)  # (n, months + 1)

@@ -69,7 +69,8 @@ class Credit:
 
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the figure in bp, of margins (rows, 3, K)."""
-        return kernels.figures(as_margins(margins, self._ages), self.legs)
+        parts: Floats = kernels.breakdown(as_margins(margins, self._ages), self.legs)
+        return parts[:, kernels.FIGURE].copy()
 
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
         """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
@@ -103,8 +104,7 @@ class Credit:
         """Return the price of margins (3, K)."""
         rows = as_margins(margins[None], self._ages)
         parts = kernels.breakdown(rows, self.legs)[0].tolist()
-        figure_bps = parts[kernels.LOSS_BPS] + parts[kernels.CAPITAL_BPS]
-        figure_bps += float(self.legs.numbers[kernels.LOADINGS])
+        figure_bps = parts[kernels.FIGURE]
         if not math.isfinite(figure_bps):
             raise ModelError(f"margins must give a finite {self.figure}, however: {figure_bps}")
         charged_bps = self.policy.clip(figure_bps) if self.funded else figure_bps

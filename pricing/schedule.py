@@ -127,7 +127,8 @@ def profile(terms: Terms, *, annual_rate: float = 0.0) -> Profile:
     if terms.repayment == "linear":
         share[g:] = np.arange(n - g, 0, -1) / (n - g)
     elif terms.repayment == "annuity":
-        kernels.amortise(annual_rate, terms.period_years, n, g, share, slope)
+        rate = np.array([annual_rate])
+        kernels.amortise(rate, terms.period_years, n, g, share[:, None], slope[:, None])
     return Profile(share, slope)
 
 

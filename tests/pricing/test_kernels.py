@@ -7,11 +7,16 @@ import pkgutil
 from collections.abc import Iterator
 from types import FunctionType
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
 import pricing
 from pricing import kernels
+from pricing.schedule import Terms
+from tests.pricing.cases import BUCKETS, Floats, loan, terms
 
 MODULES = [module.name for module in pkgutil.walk_packages(pricing.__path__, "pricing.")]
 
@@ -49,4 +54,39 @@ def test_the_rule_is_seen_to_fail() -> None:
 
 
 def test_there_are_kernels_to_look_at() -> None:
-    assert {"figures", "gradients"} <= {kernel.__name__ for kernel in kernels_of(kernels)}
+    assert {"breakdown", "gradients"} <= {kernel.__name__ for kernel in kernels_of(kernels)}
+
+
+ANYTHING = st.tuples(terms(), st.integers(2, 3 * kernels.LANES), st.integers(0, 2**32 - 1))
+
+
+@given(ANYTHING)
+def test_a_price_does_not_depend_on_those_that_are_priced_beside_it(
+    drawn: tuple[Terms, int, int],
+) -> None:
+    shape, count, seed = drawn
+    rows = some_rows(count, seed)
+    legs = loan(shape).legs
+    together = kernels.breakdown(rows, legs)
+    figures, slopes = kernels.gradients(rows, legs)
+    assert figures.tolist() == together[:, kernels.FIGURE].tolist()
+    for i in {0, count // 2, count - 2, count - 1}:
+        assert kernels.breakdown(rows[i : i + 1], legs)[0].tolist() == together[i].tolist()
+        assert kernels.gradients(rows[i : i + 1], legs)[1][0].tolist() == slopes[i].tolist()
+
+
+def test_a_row_without_a_number_spoils_none_beside_it() -> None:
+    rows, legs = some_rows(kernels.LANES, 7), loan(Terms(1e6, 60, "annuity")).legs
+    expected = kernels.breakdown(rows, legs)
+    rows[5] = np.nan
+    together = kernels.breakdown(rows, legs)
+    assert np.isnan(together[5, kernels.FIGURE])
+    assert (np.delete(together, 5, axis=0) == np.delete(expected, 5, axis=0)).all()
+
+
+def some_rows(count: int, seed: int) -> Floats:
+    """Return (count, 3, K) margins around a hazard of 5 % and exits of 13 % a year."""
+    dice = np.random.default_rng(seed)
+    middle = np.array([-5.5, -4.5, -0.4])[:, None]
+    rows: Floats = middle + dice.standard_normal((count, 3, BUCKETS))
+    return rows
