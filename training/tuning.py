@@ -149,7 +149,7 @@ def _options(request: Request) -> Options:
 def _identity(request: Request, train: Book, folds: Sequence[str]) -> dict[str, str]:
     """Return what trials must have in common to be compared."""
     column_set = train.column_set
-    spaces = {family: [asdict(d) for d in space.SPACE[family]] for family in Family}
+    spaces = {of: [asdict(one) for one in found] for of, found in space.SPACE.items()}
     return {
         "data": train.digest,
         "columns": hashlib.sha256(sets.to_toml(column_set).encode()).hexdigest(),
