@@ -233,7 +233,7 @@ def test_an_annuity_lies_between_linear_and_bullet() -> None:
         TermLoan(Terms(1e6, 60, kind)).priced(STANDARD, EDGES).price(m).maturity_years
         for kind in ("linear", "annuity", "bullet")
     ]
-    assert years[0] < years[1] < years[2] == 5
+    assert years[0] < years[1] < years[2] == pytest.approx(5, rel=1e-12)
 
 
 def test_a_short_loan_bears_the_capital_of_a_whole_year() -> None:
