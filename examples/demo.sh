@@ -62,7 +62,7 @@ start_server() { # fails if somebody took the port in between
     done
 }
 
-say "1/4  Learn from $PROJECTS simulated projects (about a minute)"
+say "1/4  Learn from $PROJECTS simulated projects (about two minutes)"
 run "$PY" -m training fit --projects "$PROJECTS" --depth 3
 
 say "2/4  Let the new version serve, if it passes its gates, and sign that"
