@@ -34,6 +34,7 @@ from training.verdict import Ground, Verdict
 
 TRIALS, LOCK = "trials.db", "lock"
 UNSIFTED = 8  # first trials that are drawn by chance, and the first that none is given up for
+FIXED = "fixed_params"  # where Optuna keeps what a trial that was put in the queue must choose
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -229,7 +230,8 @@ def _take_up(folder: Path) -> None:
             study = optuna.load_study(study_name=name, storage=storage)
             for left in study.get_trials(states=(TrialState.RUNNING,)):
                 study.tell(left.number, state=TrialState.FAIL)
-                study.enqueue_trial(left.params)
+                if FIXED in left.system_attrs:  # other choices fall again from the same dice
+                    study.enqueue_trial(left.system_attrs[FIXED])
 
 
 def _asked(trial: optuna.Trial, dimension: space.Dimension) -> float:

@@ -189,6 +189,22 @@ def test_a_killed_search_goes_on_to_the_trials_it_would_have_come_to(
     assert choices(resumed) == choices(whole)[:10]
 
 
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_search_killed_in_the_middle_of_a_choice_chooses_the_same_again(
+    whole: Search, ground: tuple[Ground, ...], tmp_path: Path, done: int
+) -> None:
+    resumed = begun(tmp_path, ground)
+    with search.alone(tmp_path):
+        run(resumed, done)
+        storage = f"sqlite:///{tmp_path / search.TRIALS}"
+        resumed.check()
+        cut = optuna.load_study(study_name="boosted", storage=storage).ask()
+        cut.suggest_int("default.depth", 2, DEEPEST)
+    with search.alone(tmp_path):
+        run(resumed, 3)
+    assert choices(resumed) == choices(whole)[:3]
+
+
 @pytest.mark.parametrize("family", [Family.NETWORK, Family.BLENDED])
 def test_every_family_has_sizes_of_its_own(
     family: Family, ground: tuple[Ground, ...], tmp_path: Path
