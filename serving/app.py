@@ -98,7 +98,7 @@ class Server:
             behind: answers the addresses that are not ours.
         """
         return Gate(
-            ours=self.office.router(),
+            ours=self.office.app(),
             behind=behind,
             guard=self.guard,
             hosts=self.settings.hosts,
