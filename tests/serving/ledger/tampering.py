@@ -44,7 +44,7 @@ class Inside(Reader):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _all(self, query: Select[Any]) -> Any:
+    def _all(self, query: Select[Any], tenant: str = "") -> Any:
         return self._connection.execute(query).all()
 
     def _one(self, query: Select[Any]) -> Row[Any]:
@@ -61,6 +61,7 @@ class Victim:
         self.database.execute("ATTACH ? AS source", (str(path),))
         for table in METADATA.tables:
             self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM source.{table}")
+        self.database.execute("CREATE VIEW leaves AS SELECT seq, leaf FROM entry")
         for table in ("entry", "private"):
             self.database.execute(f"CREATE INDEX {table}_seq ON {table} (seq)")
         engine = create_engine("sqlite://", creator=lambda: self.database, poolclass=StaticPool)
