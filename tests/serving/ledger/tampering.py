@@ -167,6 +167,21 @@ def every_byte_of(
             yield tally
 
 
+def every_byte_of_tiles(victim: Victim, stride: int = 1) -> Iterator[Tally]:
+    """Flip a byte of all full tiles at once, and ask for a fault that names each of them."""
+    tiles = {f"tile {level}/{index}" for level, index in victim.reader.tiles()}
+    for column in ("data", "root"):
+        tally = Tally(f"tile.{column}, tile by tile", 0, [])
+        for at in range(0, victim.longest("tile", column), stride):
+            with victim.altered() as database:
+                mask = 1 + (at * 37 + 11) % 255
+                database.execute(f"UPDATE tile SET {column} = {written(column)}", (at, mask))
+                seen = {fault.partition(":")[0] for fault in victim.faults(most=ALL)}
+            tally.tried += len(tiles)
+            tally.unseen += [f"{tile} at {at}" for tile in sorted(tiles - seen)]
+        yield tally
+
+
 def every_byte_of_held(victim: Victim, masks: tuple[int, ...]) -> Tally:
     """Flip each byte of each checkpoint that is held outside the database."""
     tally = Tally("checkpoints held outside", 0, [])
