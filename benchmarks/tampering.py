@@ -4,8 +4,9 @@ python -m benchmarks.tampering [ROWS]
 
 Every byte of every column of every row, and of every full tile; every row deleted, swapped,
 repeated; every older copy put back; of a log of one full tile, which an audit reads faster, every
-byte of tiles, head and checkpoints by itself, in the database and held outside. What nobody sees is printed, and fails the run: but
-for an older copy that nobody holds a later checkpoint of, which only such a checkpoint can tell.
+byte of tiles, head and checkpoints by itself, in the database and held outside. What nobody sees is
+printed, and fails the run: but for an older copy that nobody holds a later checkpoint of, which
+only such a checkpoint can tell.
 """
 
 from __future__ import annotations
