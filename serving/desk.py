@@ -279,16 +279,18 @@ class Desk:
         began = perf_counter()
         quotes = iter(self.pricer.quotes([one.request for one in checked]))
         each = (perf_counter() - began) / max(len(checked), 1)
-        answers = []
+        answers: list[Awaitable[Reply | RefusedError]] = []
         for (item, key), one in zip(some, found, strict=True):
-            if isinstance(one, _Checked):
-                one = self._try(self._given, one, next(quotes), perf_counter() - each)
-            if isinstance(one, Priced):
-                place = (int(key.rpartition("#")[2]), of)
-                entry = self._entry(item, caller.tenant, key, one, place)
-                answers.append(self._try_record(entry, item, one))
-            else:
+            if not isinstance(one, _Checked):
                 answers.append(_at_once(one))
+                continue
+            priced = self._try(self._given, one, next(quotes), perf_counter() - each)
+            if isinstance(priced, Priced):
+                place = (int(key.rpartition("#")[2]), of)
+                entry = self._entry(item, caller.tenant, key, priced, place)
+                answers.append(self._try_record(entry, item, priced))
+            else:
+                answers.append(_at_once(priced))
         return answers
 
     def _found(self, item: Any, caller: Caller, kept: Kept | None) -> Reply | _Checked:
