@@ -75,9 +75,14 @@ def requests(desk: Desk) -> Iterator[dict[str, Any]]:
     for body in varied[:SINGLE]:
         request = orjson.loads(body)
         repayment = dice.choice(("bullet", "linear", "annuity"))
-        terms = {"kind": "term_loan", "repayment": repayment, "payment_months": dice.choice((1, 3))}
-        terms["amount"], terms["term_months"] = dice.randrange(1, 40) * 1e5, 12 * dice.randint(1, 9)
-        terms["grace_months"] = 0 if repayment == "bullet" else dice.choice((0, 6))
+        terms = {
+            "kind": "term_loan",
+            "amount": dice.randrange(1, 40) * 1e5,
+            "term_months": 12 * dice.randint(1, 9),
+            "repayment": repayment,
+            "grace_months": 0 if repayment == "bullet" else dice.choice((0, 6)),
+            "payment_months": dice.choice((1, 3)),
+        }
         yield {**request, "instrument": terms}
 
 
