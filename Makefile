@@ -39,13 +39,14 @@ lint: $(READY) ## ruff, its formatter, mypy --strict
 
 check: lint test ## what a change must pass: lint, then test
 
-bench: $(READY) ## accuracy, references, explanation, throughput, ledger: 15 minutes; needs wrk
+bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger: 17 minutes; needs wrk
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk"; exit 1; }
 	@$(PY) -m benchmarks.accuracy
 	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
 	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
+	@$(PY) -m benchmarks.batch
 	@$(PY) -m benchmarks.ledger
 
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour

@@ -32,6 +32,7 @@ from serving.ledger.ledger import Ledger, NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
 from serving.provisions import render_provisions, write
+from serving.score.command import score_book
 from serving.settings import Settings
 from serving.strict_json import parse
 from serving.terminal import render, render_problem
@@ -43,6 +44,7 @@ cli = typer.Typer(
 )
 cli.add_typer(command.keys, name="keys")
 cli.add_typer(commands.ledger_cli, name="ledger")
+cli.command("score")(score_book)
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]

@@ -15,6 +15,7 @@ from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models import keys
 from models.audit import Audit
 from models.keys import SigningKey
+from models.pricer import Request
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
@@ -130,6 +131,16 @@ class PlainPricer:
         if terms.term_months > 60:
             raise InputError.of("terms.term_months", "at most 60", terms.term_months)
         return PlainQuote(terms)
+
+    def quotes(self, asked: Sequence[Request]) -> list[PlainQuote | Exception]:
+        return [self._tried(one) for one in asked]
+
+    def _tried(self, asked: Request) -> PlainQuote | Exception:
+        given = (asked.project, asked.deal, asked.support, asked.overrides)
+        try:
+            return self.quote_checked(*given, caller=asked.caller, audit=asked.audit)
+        except Exception as error:
+            return error
 
 
 @dataclass
