@@ -21,7 +21,7 @@ from serving.access.caller import LOCAL
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
-from serving.ledger import erasure, keyring, rotation, seals, tree
+from serving.ledger import erasure, keyring, migrate, rotation, seals, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
 from serving.ledger.chain import Chain
@@ -227,6 +227,15 @@ def key() -> None:
     with closing(store.reader) as reader:
         for one in keyring.listed(reader.others(KEY)):
             typer.echo(one.line)
+
+
+@ledger_cli.command()
+def tables() -> None:
+    """Make the tables of the ledger, or bring them to this version, as their owner."""
+    _, store = _opened()
+    with closing(store):
+        store.open()
+    typer.echo(f"{store.name}: the tables are of version {migrate.NEWEST}")
 
 
 def _opened() -> tuple[Settings, Store]:
