@@ -138,6 +138,7 @@ def kill(port: int) -> None:
 
 def cmdline(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        words: list[str] = process.cmdline()
     except psutil.Error:
         return []
+    return words
