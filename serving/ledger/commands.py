@@ -17,6 +17,8 @@ from models.pricer import Pricer
 from pricing.errors import InputError, SeedrateError
 from pricing.policy import Policy
 from serving import app as parts
+from serving.access import root
+from serving.access.audit import Event
 from serving.access.caller import LOCAL
 from serving.contract import Contract
 from serving.desk import Desk
@@ -74,8 +76,7 @@ def verify(
             _end(CANNOT_TELL, f"cannot tell: {error}")
     for fault in found.faults:
         typer.echo(f"TAMPERED: {fault}")
-    root = found.root.hex()
-    said = f"{found.size} entries, {found.erased} of them erased, root {root}"
+    said = f"{found.size} entries, {found.erased} of them erased, root {found.root.hex()}"
     _end(TAMPERED if found.faults else INTACT, said)
 
 
@@ -123,11 +124,15 @@ def consistency(
 @ledger_cli.command()
 def export(folder: Annotated[Path, typer.Argument(help="Made if absent.")]) -> None:
     """Write checkpoint, tiles and public entries as files that C2SP's tools read."""
-    _, store = _opened()
+    settings, store = _opened()
     with closing(store.reader) as reader:
         note = reader.checkpoint()
         if note is None:
             _end(CANNOT_TELL, "no checkpoint was signed yet")
+        entries = Checkpoint.parse(note).size
+        root.audit(settings).note(
+            Event("exported", LOCAL.tenant, LOCAL.client, why=f"{entries} entries")
+        )
         typer.echo(f"{export_tiles(reader, note, folder)} files in {folder}")
 
 

@@ -45,7 +45,7 @@ class Answer:
 
 def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
-        "ours": office.router(),
+        "ours": office.app(),
         "behind": None,
         "guard": Open(),
         "hosts": frozenset({"localhost", "[::1]"}),
