@@ -55,7 +55,6 @@ class Witness:
                 )
             path = tree.consistency(_Remote(newer.size, fetch), older.size, newer.size)
             tree.check_consistency(older.size, older.root, newer.size, newer.root, path)
-        self._held.path.parent.mkdir(parents=True, exist_ok=True)
         self._held.write(note)
         return newer
 

@@ -111,7 +111,7 @@ class Deployment:
         command = [sys.executable, "-m", "serving", "ledger", "tables"]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **owner}, check=True)
         with psycopg.connect(self.database("postgres", "ledger"), autocommit=True) as connection:
-            connection.execute((ROOT / "deploy/postgres/grants.sql").read_bytes())
+            connection.execute((ROOT / "deploy/roles.sql").read_bytes())
         settings = self.settings(0)
         store = KeyStore(settings.access.url, settings.access.pepper, time.time, sevens)
         store.create("bank", "tests", frozenset(SCOPES), int(time.time()) + HOUR)
@@ -202,7 +202,8 @@ class Deployment:
     def verified(self) -> str:
         """Let `ledger verify` read the whole log, and return what it says."""
         command = [sys.executable, "-m", "serving", "ledger", "verify"]
-        environ = {**os.environ, **self.environment(0)}
+        auditor = {"SEEDRATE_LEDGER": self.database("seedrate_auditor", "ledger")}
+        environ = {**os.environ, **self.environment(0), **auditor}
         ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
@@ -210,7 +211,7 @@ class Deployment:
 
 def entries(deployment: Deployment) -> int:
     """Return how many quotes the ledger has."""
-    with psycopg.connect(deployment.database("seedrate", "ledger")) as connection:
+    with psycopg.connect(deployment.database("postgres", "ledger")) as connection:
         found = connection.execute("SELECT count(*) FROM entry WHERE kind = 'quote'").fetchone()
     return int(found[0]) if found else 0
 
