@@ -23,7 +23,7 @@ from serving.access import command
 from serving.access.caller import LOCAL
 from serving.access.key_file import kept
 from serving.champion import ROOT, champion
-from serving.client import Client
+from serving.client import Client, NoAnswerError, ProblemError
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
@@ -104,15 +104,19 @@ def ask(
 
     Try: python -m serving ask http://localhost:3000 examples/*.json
     """
-    client = Client(url, key or kept(Settings.read(os.environ).key_file))
-    if why := client.wait_ready(wait):
-        raise RefusedError(NOT_READY, why)
     failed = False
-    for file in files:
-        body = orjson.dumps(_with_language(parse(file.read_bytes()), language))
-        answer = client.post("/v1/quotes", body)
-        failed |= answer.status != 201
-        _print(answer.body, as_json=as_json)
+    with Client(url, key or kept(Settings.read(os.environ).key_file)) as client:
+        if why := client.wait_ready(wait):
+            raise RefusedError(NOT_READY, why)
+        for file in files:
+            body = orjson.dumps(_with_language(parse(file.read_bytes()), language))
+            try:
+                _print(client.quote(body).body, as_json=as_json)
+            except ProblemError as refused:
+                failed = True
+                _print(orjson.dumps(refused.document), as_json=as_json)
+            except NoAnswerError as error:
+                raise RefusedError(NOT_READY, str(error)) from None
     raise typer.Exit(1 if failed else 0)
 
 
