@@ -75,6 +75,7 @@ class Server:
             anchored=anchors.last,
             in_progress=lambda: admission.taken,
             unaudited=lambda: admission.unaudited,
+            turned_away=lambda: admission.turned_away,
         )
         sealer = Sealer(kept, settings.audit)
         return cls(settings, gauges, kept, office, root.guard(settings), sealer, admission)

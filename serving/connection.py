@@ -1,14 +1,17 @@
-"""A connection that keeps the server waiting is cut.
+"""A connection that keeps the server waiting is cut, and one too many is turned away unread.
 
 uvicorn waits for ever for a request's headers, and for a reader that does not read: the gate begins
 to count when the headers are there, and ends when the answer is handed on. Idle connections between
-two requests are uvicorn's, which ends them after 5 s.
+two requests are uvicorn's, which ends them after 5 s. With far more requests on their way than are
+let in, even a refusal in the gate's words would cost what is needed to answer the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 GRACE_SECONDS = 1.0  # in which the gate may still say why
@@ -17,7 +20,9 @@ GRACE_SECONDS = 1.0  # in which the gate may still say why
 class Connection(HttpToolsProtocol):
     """uvicorn's, with a time in which a request must come whole and an answer must be read."""
 
-    patience_seconds = 11.0  # set once the settings are read
+    patience_seconds = 11.0  # this and the next are set once the settings are read
+    most_tasks = sys.maxsize
+    turn_away: ASGIApp
     timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,6 +39,12 @@ class Connection(HttpToolsProtocol):
         """Wait for the rest of a request."""
         super().on_message_begin()
         self._begin()
+
+    def on_headers_complete(self) -> None:
+        """Answer a request, or turn it away; whoever only looks is always answered."""
+        full = len(self.tasks) >= self.most_tasks and self.parser.get_method() == b"POST"
+        self.app = type(self).turn_away if full else self.config.loaded_app
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there."""

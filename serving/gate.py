@@ -142,6 +142,7 @@ class Gate:
         try:
             self.guard.enter(door, caller, state.get("body"))
             try:
+                await self.admission.turn(door)
                 if door.ours or self.behind is None:
                     await self.ours(scope, receive, reply.send)
                 else:

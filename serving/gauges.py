@@ -64,6 +64,7 @@ class Gauges(Collector):
         self._anchored: Callable[[], float] = lambda: 0
         self._in_progress: Callable[[], float] = lambda: 0
         self._unaudited: Callable[[], float] = lambda: 0
+        self._turned_away: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -93,9 +94,11 @@ class Gauges(Collector):
         anchored: Callable[[], float],
         in_progress: Callable[[], float],
         unaudited: Callable[[], float],
+        turned_away: Callable[[], float],
     ) -> None:
         """Say where the ledger's queue, the readiness and the ledger's state are read."""
         self._in_progress, self._unaudited = in_progress, unaudited
+        self._turned_away = turned_away
         self._waiting, self._ready = waiting, ready
         self._entries, self._anchored = entries, anchored
 
@@ -129,6 +132,8 @@ class Gauges(Collector):
         yield alarms
         about = "Quotes that were drawn for an audit and got none, since there was no time"
         yield CounterMetricFamily("seedrate_audits_left_out", about, self._unaudited())
+        about = "Requests that were refused unread, since too many were on their way"
+        yield CounterMetricFamily("seedrate_turned_away", about, self._turned_away())
         about = "Requests for prices in progress"
         yield GaugeMetricFamily("seedrate_in_progress", about, self._in_progress())
         about = "Quotes that wait to be recorded"

@@ -52,8 +52,11 @@ def server() -> Server:
 
 def gate(app: ASGIApp) -> Gate:
     """Return the gate in front of BentoML's own application."""
-    Connection.patience_seconds = server().settings.timeout_seconds + GRACE_SECONDS
-    return server().gate(behind=app)
+    parts = server()
+    Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
+    Connection.most_tasks = parts.admission.most_on_their_way
+    Connection.turn_away = parts.admission.turn_away
+    return parts.gate(behind=app)
 
 
 @bentoml.service(name="seedrate", **TUNED)
