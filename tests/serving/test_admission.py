@@ -66,7 +66,8 @@ def test_a_full_server_refuses_before_it_reads_and_counts_nobody_twice() -> None
     assert answer.headers["retry-after"] == "1"
     assert ask(app, "GET", "/livez").status == 200
     admission.leave(QUOTE)
-    for body in (b"not JSON", {"project": {}}, REQUEST):
+    bodies: tuple[Any, ...] = (b"not JSON", {"project": {}}, REQUEST)
+    for body in bodies:
         ask(app, "POST", "/v1/quotes", body)
         assert admission.taken == 1
     assert ask(app, "POST", "/v1/quotes", REQUEST).status == 201

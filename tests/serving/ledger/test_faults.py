@@ -241,12 +241,12 @@ def test_a_server_that_is_told_to_stop_finishes_what_it_began(tmp_path: Path) ->
             seen = set[int]()
             while True:
                 try:
-                    status, *_, body = call(f"{url}/v1/quotes", GOOD)
+                    answer = call(f"{url}/v1/quotes", GOOD)
                 except OSError:
                     return seen
-                seen.add(status)
-                if status == 201:
-                    given.append(json.loads(body)["quote_id"])
+                seen.add(answer[0])
+                if answer[0] == 201:
+                    given.append(json.loads(answer[2])["quote_id"])
 
         with ThreadPoolExecutor(8) as callers:
             asking = [callers.submit(ask_on, at) for at in range(8)]
@@ -276,10 +276,10 @@ def test_without_postgresql_no_price_is_given_until_it_is_back(
         def ask_on(_: int) -> set[int]:
             seen = set[int]()
             while not over.is_set():
-                status, _, body = call(f"{url}/v1/quotes", GOOD)
-                seen.add(status)
-                if status == 201:
-                    given.append(json.loads(body)["quote_id"])
+                answer = call(f"{url}/v1/quotes", GOOD)
+                seen.add(answer[0])
+                if answer[0] == 201:
+                    given.append(json.loads(answer[2])["quote_id"])
             return seen
 
         asking = [callers.submit(ask_on, at) for at in range(4)]
