@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp
 
+from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing import policy
@@ -39,6 +40,7 @@ from serving.ledger.ledger import Ledger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.seals import Sealer
+from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.office import Bundle, Office
@@ -100,6 +102,7 @@ class Server:
         )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
+        self.sealer.tell(SERVED, served(model, Pointer.read(self.settings.models)))
 
     def gate(self, behind: ASGIApp | None = None) -> Gate:
         """Return the ASGI application that callers meet.
@@ -108,7 +111,7 @@ class Server:
             behind: answers the addresses that are not ours.
         """
         return Gate(
-            ours=self.office.router(),
+            ours=self.office.app(),
             behind=behind,
             guard=self.guard,
             admission=self.admission,

@@ -45,14 +45,14 @@ class Door:
         """Return the names of its path's variable parts."""
         return tuple(_PART.findall(self.path))
 
-    @property
-    def route(self) -> str:
-        """Return the path as Starlette writes it."""
-        return self.path.replace("{index}", "{index:path}")
-
     def pattern(self) -> str:
         """Return a regular expression for its paths."""
         return _PART.sub(lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", self.path)
+
+    def values(self, path: str) -> dict[str, str]:
+        """Return the variable parts of a path that leads here, by name."""
+        found = re.fullmatch(self.pattern(), path) if "{" in self.path else None
+        return found.groupdict() if found else {}
 
 
 ONE, MANY = "Price and explain one project, and record it", "Price and record up to 500 projects"

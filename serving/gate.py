@@ -1,11 +1,11 @@
 """The gate in front of every address: what it lets through is small, known, and read once.
 
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
-taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The
-value read stands in `scope["state"]["body"]`, so that nobody parses twice, and who asks in
-`scope["state"]["caller"]`; the credential itself goes no further. Whatever goes wrong, here or
-behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is logged
-under that id.
+taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py).
+`scope["state"]` tells what is behind: the `door`, the `caller` (the credential itself goes no
+further), and the `body` that was read, so that nobody routes or parses twice. Whatever goes wrong,
+here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
+logged under that id.
 """
 
 from __future__ import annotations
@@ -127,8 +127,9 @@ class Gate:
         _check_accept(headers.get(b"accept"), door)
         caller = await self.guard.caller(door, headers.get(b"authorization"))
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+        scope["path_params"] = door.values(scope["path"])
         state = scope.setdefault("state", {})
-        state["caller"] = caller
+        state.update(caller=caller, door=door)
         self.guard.check(door, caller)
         self.admission.check(door)  # before a body is read, and again once it has come
         body = b""

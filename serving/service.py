@@ -7,6 +7,7 @@ answers our addresses itself and leaves two to BentoML: docs/decisions/0010-insi
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -67,6 +68,7 @@ class Seedrate:
         """Open the ledger, load the champion, and keep the collector off what stays."""
         self.server = server()
         self.server.load()
+        logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)

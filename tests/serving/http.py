@@ -46,7 +46,7 @@ class Answer:
 
 def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
-        "ours": office.router(),
+        "ours": office.app(),
         "behind": None,
         "guard": Open(),
         "admission": Admission(64),
