@@ -4,9 +4,9 @@ python -m benchmarks.overload [SECONDS]
 
 Starts a server of its own as `make soak` does. First as many callers as there are places ask one
 quote after the other: the peak. Then requests are sent at four times that rate, whether answers
-come or not. Fails if less than 80 % of the peak is
-given, if the 99th percentile of what is given is above twice that at the peak, or if anything but
-a quote or a refusal with Retry-After comes. The load comes from one thread on the same cores.
+come or not. Fails if less than 80 % of the peak is given, if the 99th percentile of what is given
+is above twice that at the peak, or if anything but a quote or a refusal with Retry-After comes. The
+load comes from one thread on the same cores: where others work on them too, it measures them.
 """
 
 from __future__ import annotations
