@@ -28,7 +28,8 @@ from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger import commands
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
+from serving.ledger.none import NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
 from serving.provisions import render_provisions, write

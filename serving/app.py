@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
+from serving.admission import Admission
 from serving.champion import ROOT, champion
 from serving.contract import Contract
 from serving.desk import Desk, Reply
@@ -61,11 +62,12 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    admission: Admission
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges, kept = Gauges(), ledger(settings)
+        gauges, kept, admission = Gauges(), ledger(settings), Admission(settings.at_once)
         anchors = Anchors(settings.anchors)
         office = Office(Counter(kept, anchors), gauges)
         gauges.watch(
@@ -73,9 +75,12 @@ class Server:
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
+            in_progress=lambda: admission.taken,
+            unaudited=lambda: admission.unaudited,
+            turned_away=lambda: admission.turned_away,
         )
         sealer = Sealer(kept, settings.audit)
-        return cls(settings, gauges, kept, office, root.guard(settings), sealer)
+        return cls(settings, gauges, kept, office, root.guard(settings), sealer, admission)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -88,7 +93,12 @@ class Server:
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
         self.office.bundle = bundle(
-            model, rules, self.ledger, self.gauges, audit_share=self.settings.audit_share
+            model,
+            rules,
+            self.ledger,
+            self.gauges,
+            audit_share=self.settings.audit_share,
+            calm=self.admission.audits,
         )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
@@ -104,6 +114,7 @@ class Server:
             ours=self.office.app(),
             behind=behind,
             guard=self.guard,
+            admission=self.admission,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
@@ -163,13 +174,14 @@ def bundle(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, calm=calm),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -185,6 +197,7 @@ def desk(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -196,7 +209,7 @@ def desk(
         new_salt=lambda: secrets.token_bytes(SALT_BYTES),
         code=code_digest(ROOT),
         new_error_id=new_error_id,
-        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share) and calm(),
         stage=gauges.stage,
         audited=gauges.audit,
     )

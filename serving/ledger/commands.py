@@ -30,7 +30,8 @@ from serving.ledger.chain import Chain
 from serving.ledger.entry import KEY, microseconds
 from serving.ledger.export import export as export_tiles
 from serving.ledger.held import Held
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
+from serving.ledger.none import NoLedger
 from serving.ledger.note import Checkpoint, Verifier
 from serving.ledger.receipt import receipt
 from serving.ledger.reprice import reprice as priced_again

@@ -17,7 +17,7 @@ from serving.access.caller import LOCAL
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger.entry import Entry, Kept
-from serving.ledger.ledger import NoLedger
+from serving.ledger.none import NoLedger
 from serving.problem import RefusedError
 from serving.quote_id import drawn
 from tests.serving.fakes import ListLedger, PlainPricer, PlainQuote, desk, request

@@ -176,6 +176,7 @@ def test_the_same_with_the_real_ledger(server: Server, guard: Guard, guarded: Se
         ours=server.office.app(),
         behind=None,
         guard=guard,
+        admission=server.admission,
         hosts=frozenset({"localhost"}),
         timeout_seconds=10,
         observe=server.gauges.request,
