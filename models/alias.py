@@ -81,7 +81,9 @@ def _of_server(uri: str, name: str, alias: str, environ: Mapping[str, str]) -> V
     insecure = environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
     opener = _opener(environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"), insecure)
     try:
-        with opener.open(Request(asked, headers=_headers(there, environ)), timeout=SECONDS) as reply:
+        with opener.open(
+            Request(asked, headers=_headers(there, environ)), timeout=SECONDS
+        ) as reply:
             said = json.loads(reply.read(MOST_BYTES))
     except HTTPError as error:
         with error:

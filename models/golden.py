@@ -110,8 +110,12 @@ def check(model: HazardModel, folder: Path) -> int:
 @cache
 def arithmetic() -> str:
     """Return what decides the last bit of a figure: our code, the libraries', and the processor."""
-    said = [platform.machine(), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()]
-    said += [np.__version__, numba.__version__, str(numba.config.DISABLE_JIT)]
+    said = [
+        platform.machine(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+    ]
+    said += [np.__version__, numba.__version__, str(numba.config.DISABLE_JIT)]  # type: ignore[attr-defined]  # set at import
     digest = hashlib.sha256("\n".join(said).encode())
     for folder in CODE:
         for file in sorted((ROOT / folder).rglob("*.py")):

@@ -160,7 +160,9 @@ class Source:
         """
         folder = copies.find(self.settings.models, pointer.digest)
         if folder is None:
-            raise ModelError(f"model {pointer.digest} must have a copy here, however: none is whole")
+            raise ModelError(
+                f"model {pointer.digest} must have a copy here, however: none is whole"
+            )
         last = self.last()
         if last is None or last.digest != pointer.digest:
             self._try(str(folder), pointer.digest)
@@ -172,8 +174,13 @@ class Source:
         """Return what the alias names, with its files; None if no registry is asked."""
         if self.settings.tracking_uri is None:
             return None
-        pointer = self.named() if self.can_ask else None
-        return pointer if pointer and self.has(pointer) else self.fetch()
+        if not self.can_ask:
+            return self.fetch()
+        pointer = self.named()
+        if pointer is None:
+            log.warning("the registry names no %s of %s", self.alias, self.settings.model)
+            return None
+        return pointer if self.has(pointer) else self.fetch()
 
     def _try(self, folder: str, digest: str) -> None:
         """Load a model in a child process.

@@ -25,8 +25,13 @@ from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
+Given = Callable[[Any, str, Mapping[str, Any], datetime], None]  # request, tenant, reply, when
 
 log = logging.getLogger("seedrate.desk")
+
+
+def nobody(body: Any, tenant: str, document: Mapping[str, Any], now: datetime) -> None:
+    """Take no note of a quote that was given."""
 
 
 class Quote(Protocol):
@@ -108,6 +113,7 @@ class Desk:
     drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
     audited: Audited
+    given: Given = nobody  # is told of what was recorded
 
     async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -215,7 +221,10 @@ class Desk:
         )
         kept = await self.ledger.record(entry)
         self.stage("record", perf_counter() - began)
-        return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
+        if kept is not None:
+            return _again(kept, body)
+        self.given(body, tenant, priced.document, priced.now)
+        return Reply(entry.quote_id, priced.body)
 
     def _try_answer(
         self, item: Any, caller: Caller, key: str, kept: Kept | None

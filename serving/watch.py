@@ -3,7 +3,8 @@
 A thread asks the registry every few seconds. What an alias names is checked, fetched and tried
 beside the model that serves (serving/champion.py), and takes its place in one assignment; requests
 under way end with the one they began with. What is refused is not tried again until the alias, the
-statement or the trusted keys change; files that cannot be had are asked for again, ever more seldom.
+statement or the trusted keys change; files that cannot be had are asked for again, ever more
+seldom.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -106,7 +107,8 @@ class Watch:
         self._seconds = seconds if source.can_ask else 0.0
         self._now = now
         self._refused: tuple[Pointer, frozenset[str]] | None = None
-        self._wait = 0.0  # before the same files are asked for again
+        self._missed: Pointer | None = None  # its files could not be had
+        self._wait = 0.0  # before they are asked for again
         self._again = 0.0
         self._serving: Pointer | None = None
         self.standing = Standing(OFF, now())
@@ -143,8 +145,9 @@ class Watch:
         if pointer is None or pointer == self._serving:
             self.standing = replace(self.standing, stands=False)
             return
+        if pointer != self._missed:
+            self._missed, self._wait, self._again = None, 0.0, 0.0
         if (pointer, trusted) != self._refused and monotonic() >= self._again:
-            self._refused = None
             self._consider(pointer, trusted)
 
     def _consider(self, pointer: Pointer, trusted: frozenset[str]) -> None:
@@ -156,19 +159,19 @@ class Watch:
             model = self.source.load(pointer)
             self._put(model, pointer)
         except Exception as error:  # whatever it is, the one that serves goes on
-            self._refused = pointer, trusted
-            self._alarm(pointer, error)
+            if not self.source.ending.is_set():
+                self._refused = pointer, trusted
+                self._alarm(pointer, error)
 
     def _fetched(self, pointer: Pointer) -> bool:
         """Fetch the files of a candidate; if they cannot be had, wait before the next attempt."""
         try:
-            fetched = self.source.fetch() == pointer
-            self._wait = 0.0
-            return fetched  # if the alias moved meanwhile, the next poll sees it
+            return self.source.fetch() == pointer  # if not, the next poll sees what it is now
         except (InputError, TimeoutError) as error:
             self._registry(STALE, error)
         except ModelError as error:
             self._alarm(pointer, error)
+        self._missed = pointer
         self._wait = min(2 * self._wait or self._seconds, MOST_WAIT_SECONDS)
         self._again = monotonic() + self._wait
         return False
@@ -186,7 +189,12 @@ class Watch:
             stands=False,
         )
         log.info("%s is version %s, %s", self.source.alias, pointer.version, pointer.digest)
-        self.source.keep(pointer)
+        try:
+            self.source.keep(pointer)
+        except OSError as error:
+            log.error(
+                "version %s serves, and would not after a restart: %s", pointer.version, error
+            )
 
     def _alarm(self, pointer: Pointer, error: Exception) -> None:
         told = isinstance(error, SeedrateError)
