@@ -51,8 +51,9 @@ bench: $(READY) ## accuracy, references, explanation, throughput, ledger: 15 min
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10; 12 crashes of a ledger; its every byte altered
+soak: $(READY) ## a steady load on a server of its own, MINUTES=10; 20 changes of the champion; 12 crashes of a ledger; its every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
+	@$(PY) -m benchmarks.swaps
 	@$(PY) -m benchmarks.crashes
 	@$(PY) -m benchmarks.tampering
 

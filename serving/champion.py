@@ -51,11 +51,13 @@ class Source:
         settings: of the server.
         alias: that a version must be signed for.
         ending: stops what is under way.
+        tried: digests that have been loaded in this process, or in one that might have died of it.
     """
 
     settings: Settings
     alias: str
     ending: Event = field(default_factory=Event)
+    tried: set[str] = field(default_factory=set)
 
     @property
     def can_ask(self) -> bool:
@@ -164,8 +166,9 @@ class Source:
                 f"model {pointer.digest} must have a copy here, however: none is whole"
             )
         last = self.last()
-        if last is None or last.digest != pointer.digest:
+        if pointer.digest not in self.tried and (last is None or last.digest != pointer.digest):
             self._try(str(folder), pointer.digest)
+        self.tried.add(pointer.digest)
         model = artifact.read(folder, pointer.digest)
         golden.check(model, folder)
         return replace(model, card={**model.card, "version": pointer.version})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models import artifact, golden, keys, registry, statement
@@ -24,50 +24,36 @@ class Shelf:
     """Versions of one registered model, whose signed statements follow one another.
 
     Attributes:
-        folder: of the database and of the versions' files.
+        database: MLflow's.
+        store: of the versions' files.
         key: signs.
+        turns: how many statements it has signed.
     """
 
-    folder: Path
+    database: Path
+    store: Path
     key: SigningKey
     turns: int = 0
-    numbers: list[str] = field(default_factory=list)
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "mlflow.db"
 
     @property
     def uri(self) -> str:
         return f"sqlite:///{self.database}"
 
-    def add(self, model: Path, *, digest: str | None = None) -> str:
+    def add(self, model: Path) -> str:
         """Register the files of a model; return the number of the version."""
-        number = str(len(self.numbers) + 1)
-        shutil.copytree(model, self.files(number))
-        sealed = digest or artifact.verify(model)
+        source = self.store / model.name
+        shutil.copytree(model, source / "data" / registry.FOLDER)
         with registry.client(self.uri) as client:
-            source = str(self.files(number).parent.parent)
-            made = client.create_model_version(NAME, source, tags={"digest": sealed})
-        assert str(made.version) == number
-        self.numbers.append(number)
-        return number
-
-    def files(self, number: str) -> Path:
-        return self.folder / f"version-{number}" / "data" / registry.FOLDER
+            tags = {"digest": artifact.verify(model)}
+            return str(client.create_model_version(NAME, str(source), tags=tags).version)
 
     def promote(self, number: str, alias: str = CHAMPION) -> None:
         """Sign a version and let the alias name it, as a promotion or a rollback does."""
         self.turns += 1
         with registry.client(self.uri) as client:
             digest = client.get_model_version(NAME, number).tags["digest"]
-        told = said(
-            digest,
-            alias=alias,
-            version=number,
-            turn=self.turns,
-            when=HOUR.format(self.turns),
-        )
+        when = HOUR.format(self.turns)
+        told = said(digest, alias=alias, version=number, turn=self.turns, when=when)
         self.point(number, statement.sign(told, self.key), alias)
 
     def point(self, number: str, signed: str, alias: str = CHAMPION) -> None:
@@ -77,20 +63,26 @@ class Shelf:
             client.set_registered_model_alias(NAME, alias, number)
 
 
-def opened(var: Path, template: Path) -> Shelf:
-    """Return a shelf beside a server's folder, from the database of an empty one."""
-    folder = var / "registry"
-    folder.mkdir(parents=True)
-    shutil.copy(template, folder / "mlflow.db")
-    key = keys.create(var / "keys", "a test")
-    return Shelf(folder, key)
-
-
-def empty(folder: Path) -> Path:
-    """Return the database of a registry that knows the name of the model alone."""
-    with registry.client(f"sqlite:///{folder / 'empty.db'}") as client:
+def filled(var: Path, models: Sequence[Path]) -> Shelf:
+    """Return a registry beside a server's folder: versions 1, 2 ..., the first is champion here."""
+    shelf = Shelf(var / "mlflow.db", var / "store", keys.create(var / "keys", "a test"))
+    with registry.client(shelf.uri) as client:
         client.create_registered_model(NAME)
-    return folder / "empty.db"
+    for model in models:
+        shelf.add(model)
+    shelf.promote("1")
+    registry.pull(NAME, CHAMPION, shelf.uri, var / "models", trusted(var)).write(var / "models")
+    return shelf
+
+
+def again(shelf: Shelf, var: Path) -> Shelf:
+    """Return a copy of a registry and of its server's folder; the versions' files are shared."""
+    shutil.copytree(shelf.database.parent, var, ignore=shutil.ignore_patterns("store"))
+    return replace(shelf, database=var / "mlflow.db", store=var / "store")
+
+
+def trusted(var: Path) -> keys.Trusted:
+    return keys.trusted(var / "keys" / keys.TRUSTED)
 
 
 @dataclass(frozen=True)

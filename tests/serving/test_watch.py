@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from models import statement
+from models import alias, artifact, registry, statement
 from models.copies import Pointer
 from pricing.errors import InputError
 from serving import watch
@@ -37,6 +38,7 @@ from tests.serving.small_model import said
 pytestmark = pytest.mark.filterwarnings("ignore:.*noload:DeprecationWarning")
 
 GOOD = json.loads((ROOT / "examples" / "good.json").read_text("utf-8"))
+OTHER = 10  # a seed whose trees may serve
 OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
 
 
@@ -44,44 +46,54 @@ OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
 def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two models that price differently."""
     folder = tmp_path_factory.mktemp("models")
-    for seed in (7, 8):
+    for seed in (7, OTHER):
         small_model.make(folder / str(seed), seed=seed)
-    return [folder / "7", folder / "8"]
+    return [folder / "7", folder / str(OTHER)]
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shelf.empty(tmp_path_factory.mktemp("registry"))
+def first(tmp_path_factory: pytest.TempPathFactory, made: list[Path]) -> Shelf:
+    return shelf.filled(tmp_path_factory.mktemp("first"), made)
 
 
 @pytest.fixture
-def books(tmp_path: Path, template: Path, made: list[Path]) -> Shelf:
-    """A registry with two versions, the first of which is champion."""
-    opened = shelf.opened(tmp_path, template)
-    for model in made:
-        opened.add(model)
-    opened.promote("1")
-    return opened
+def books(tmp_path: Path, first: Shelf) -> Shelf:
+    """A registry with two versions, the first of which is champion and serves here."""
+    return shelf.again(first, tmp_path / "var")
 
 
 def settings(books: Shelf, **more: str) -> Settings:
-    var = books.folder.parent
     return Settings.read(
-        {"SEEDRATE_VAR": str(var), "SEEDRATE_TRACKING_URI": books.uri, "SEEDRATE_POLL_SECONDS": "0"}
-        | more
+        {
+            "SEEDRATE_VAR": str(books.database.parent),
+            "SEEDRATE_TRACKING_URI": books.uri,
+            "SEEDRATE_AUDIT_SHARE": "0",
+            **more,
+        }
     )
 
 
-@pytest.fixture
-def server(books: Shelf) -> Iterator[Server]:
-    """A server that serves version 1, and polls when a test says so."""
-    made = Server.open(settings(books))
-    source = Near(made.settings, made.settings.alias)
-    made.__dict__["champion"] = Watch(source, made.serve, seconds=0.01, now=clock)
+@contextmanager
+def opened(
+    books: Shelf, *, tried: set[str], seconds: float = 60.0, **more: str
+) -> Iterator[Server]:
+    """A server that serves the champion, and polls when a test says so."""
+    made = Server.open(settings(books, **more))
+    source = Near(made.settings, made.settings.alias, tried=tried)
+    made.__dict__["champion"] = Watch(source, made.serve, seconds=seconds, now=clock)
     assert made.ledger.wait_open(10)
     made.champion.first()
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def server(books: Shelf, made: list[Path]) -> Iterator[Server]:
+    """A server in which the sound models have been tried already."""
+    with opened(books, tried={artifact.verify(model) for model in made}) as server:
+        yield server
 
 
 def priced(server: Server, body: Any = GOOD) -> dict[str, Any]:
@@ -94,8 +106,13 @@ def apart(body: bytes) -> dict[str, Any]:
 
 
 def test_a_promotion_and_a_rollback_are_followed_under_load_and_no_reply_is_of_two_models(
-    server: Server, books: Shelf
+    books: Shelf,
 ) -> None:
+    with opened(books, tried=set()) as server:
+        _followed_under_load(server, books)
+
+
+def _followed_under_load(server: Server, books: Shelf) -> None:
     expected = {"1": priced(server)}
     seen: list[dict[str, Any]] = []
 
@@ -150,16 +167,20 @@ def of_a_stranger(books: Shelf, made: list[Path], folder: Path) -> str:
 
 def without_its_gates(books: Shelf, made: list[Path], folder: Path) -> str:
     """The statement is of the challenger, whose gates are fewer."""
-    digest = Pointer.read(books.folder.parent / "models")
-    assert digest is not None
-    told = said(digest.digest, alias="challenger", version="2", turn=9)
+    told = said(artifact.verify(made[1]), alias="challenger", version="2", turn=9)
     books.point("2", statement.sign(told, books.key))
     return "the signed alias must be champion"
 
 
+def broken(books: Shelf, made: list[Path], folder: Path) -> str:
+    """Register a version one file of which is not what was signed."""
+    number = books.add(shelf.resealed(made[1], folder / "broken", lambda model: None))
+    (books.store / "broken" / "data" / "model" / "card.json").write_text("{}")
+    return number
+
+
 def of_other_bytes(books: Shelf, made: list[Path], folder: Path) -> str:
-    (books.files("2") / "card.json").write_text("{}")
-    books.promote("2")
+    books.promote(broken(books, made, folder))
     return r"card\.json must have SHA-256"
 
 
@@ -218,64 +239,62 @@ def test_a_candidate_is_tried_again_when_its_key_is_trusted(
 
 
 def test_files_that_cannot_be_had_are_asked_for_ever_more_seldom(
-    server: Server, books: Shelf
+    books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
-    sound = (books.files("2") / "card.json").read_text("utf-8")
-    of_other_bytes(books, [], books.folder)
-    asked = []
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until:
-        server.champion.poll()
-        asked.append(server.champion.standing.refusals)
-    assert 2 <= asked[-1] <= 8  # after 0.01, 0.03, 0.07 ... 0.63 s
-    (books.files("2") / "card.json").write_text(sound)
-    until = time.monotonic() + 10.0
-    while server.champion.standing.version == "1" and time.monotonic() < until:
-        server.champion.poll()
-    assert server.champion.standing.version == "2"
+    tried = {artifact.verify(model) for model in made}
+    with opened(books, tried=tried, seconds=0.05) as server:
+        books.promote(broken(books, made, tmp_path))
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            server.champion.poll()
+        assert 2 <= server.champion.standing.refusals <= 5  # after 0.05, 0.15, 0.35 and 0.75 s
+        sound = (made[1] / "card.json").read_text("utf-8")
+        (books.store / "broken" / "data" / "model" / "card.json").write_text(sound)
+        until = time.monotonic() + 20.0
+        while server.champion.standing.version == "1" and time.monotonic() < until:
+            server.champion.poll()
+        assert server.champion.standing.version == "3"
 
 
 def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
     server: Server, books: Shelf
 ) -> None:
-    before = priced(server)
-    books.database.rename(books.folder / "gone")
+    before, gone = priced(server), books.database.with_name("gone")
+    books.database.rename(gone)
     server.champion.poll()
     standing = server.champion.standing
     assert (standing.registry, standing.version) == (watch.STALE, "1")
     assert priced(server) == before
     assert not books.database.exists()  # a look makes no database
     server.close()
-    again = Server.open(settings(books))
-    again.champion.first()
-    again.champion.poll()
-    assert priced(again) == before
-    assert again.champion.standing.registry == watch.STALE
-    (books.folder / "gone").rename(books.database)
-    again.champion.poll()
-    assert again.champion.standing.registry == watch.OK
-    again.close()
+    with opened(books, tried=set()) as later:
+        later.champion.poll()
+        assert priced(later) == before
+        assert later.champion.standing.registry == watch.STALE
+        gone.rename(books.database)
+        later.champion.poll()
+        assert later.champion.standing.registry == watch.OK
 
 
 def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
-    server: Server, books: Shelf, made: list[Path], tmp_path: Path
+    books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
     that_crashes(books, made, tmp_path / "bad")
-    server.close()
-    again = Server.open(settings(books))
-    source = Near(again.settings, again.settings.alias)
-    again.__dict__["champion"] = Watch(source, again.serve, seconds=0, now=clock)
-    again.champion.first()
-    assert priced(again)["model"]["version"] == "1"
-    again.close()
+    with opened(books, tried=set()) as server:
+        assert priced(server)["model"]["version"] == "1"
+        kept = Pointer.read(server.settings.models)
+    assert kept is not None
+    assert kept.version == "1"
 
 
 def test_metrics_and_the_address_of_the_registry_tell_what_is_refused(
-    server: Server, books: Shelf
+    server: Server, books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
+    unsigned(books, made, tmp_path)
     server.load()
-    unsigned(books, [], books.folder)
-    server.champion.poll()
+    until = time.monotonic() + 10.0
+    while not server.champion.standing.stands and time.monotonic() < until:
+        time.sleep(0.01)
     text = server.gauges.text().decode()
     assert 'seedrate_registry_state{alias="champion",state="ok"} 1.0' in text
     assert 'seedrate_candidates_refused_total{alias="champion"} 1.0' in text
@@ -289,11 +308,12 @@ def test_metrics_and_the_address_of_the_registry_tell_what_is_refused(
 
 
 def test_a_real_server_follows_its_registry_and_fails_nobody(books: Shelf, tmp_path: Path) -> None:
-    known_key.write(tmp_path)
+    known_key.write(books.database.parent)
     environ = {
-        "SEEDRATE_VAR": str(tmp_path),
+        "SEEDRATE_VAR": str(books.database.parent),
         "SEEDRATE_TRACKING_URI": books.uri,
         "SEEDRATE_POLL_SECONDS": "0.2",
+        "SEEDRATE_AUDIT_SHARE": "0",
     }
     command = [sys.executable, "-m", "serving", "start"]
     with running(command, environ, ROOT, tmp_path / "log") as url:
@@ -314,7 +334,7 @@ def test_a_real_server_follows_its_registry_and_fails_nobody(books: Shelf, tmp_p
                 _until(url, "version", "2")
                 books.promote("1")
                 _until(url, "version", "1")
-                books.database.rename(books.folder / "gone")
+                books.database.rename(books.database.with_name("gone"))
                 _until(url, "registry", "stale")
             finally:
                 ended.set()
@@ -325,12 +345,15 @@ def test_a_real_server_follows_its_registry_and_fails_nobody(books: Shelf, tmp_p
         by_version.setdefault(reply["model"]["version"], []).append(reply)
     assert set(by_version) == {"1", "2"}
     for same in by_version.values():
-        audited = {"audit"}
-        plain = [
-            {**r, "explanation": {k: v for k, v in r["explanation"].items() if k not in audited}}
-            for r in same
-        ]
-        assert all(reply == plain[0] for reply in plain)
+        assert all(reply == same[0] for reply in same)
+
+
+def test_a_database_says_the_same_as_mlflows_own_client(first: Shelf) -> None:
+    with registry.client(first.uri) as client:
+        for name in ("champion", "challenger"):
+            told = registry.version(client, "seedrate", name)
+            found = alias.named(first.uri, "seedrate", name, {})
+            assert (found and (found.number, found.tags)) == (told and (told.number, told.tags))
 
 
 def test_a_registry_of_another_kind_is_not_asked_often() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from features import sets
 from features.book import read_book
-from models import artifact, copies, golden, pyfunc, registry
+from models import alias, artifact, copies, golden, pyfunc, registry
 from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import InputError, ModelError
@@ -220,4 +220,10 @@ def test_a_real_server_keeps_and_gives_a_model(bank: Bank, server: str) -> None:
     pointer = copies.Pointer.read(into)
     assert pointer is not None
     assert folder == into / pointer.digest
+    with registry.client(server) as client:
+        told = registry.version(client, "seedrate", "champion")
+    found = alias.named(server, "seedrate", "champion", {})
+    assert found == told
+    assert alias.named(server, "seedrate", "nobody", {}) is None
+    assert alias.named(server, "another", "champion", {}) is None
     assert golden.check(artifact.read(folder, pointer.digest), folder) == golden.VECTORS

@@ -1,0 +1,416 @@
+"""Promotions, rollbacks, a dead registry and bad candidates, under a steady load. `make soak`.
+
+python -m benchmarks.swaps [--quotes 50000] [--acts 20] [--per-second 100] [--down-seconds 600]
+
+An MLflow server and a server of ours, both of its own, below var/swaps. Two versions of the
+champion of var/ (the second with a level of the cycle that is a tenth higher) take turns, promoted
+and sent back by the ways of `training/promote.py`; each reply is held against what the model that
+it names says in this process of the same body, price and explanation. Then candidates that must not
+serve, then the registry is stopped, and a second server is started without it. Fails if a quote
+fails or is of two models, if a bad candidate serves, or if p99 during a swap is above twice p99.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import orjson
+
+from benchmarks.soak import ROOT, apart, bodies, free_port, key, server
+from benchmarks.throughput import answers
+from models import artifact, golden, keys, registry, statement
+from models.hazard import HazardModel
+from models.keys import SigningKey
+from models.statement import Statement
+from pricing import policy
+from pricing.schedule import Terms
+from serving import app
+from serving.access.caller import LOCAL
+from serving.champion import champion
+from serving.client import Client
+from serving.gauges import Gauges
+from serving.ledger.ledger import NoLedger
+from serving.settings import Settings
+from training.promote import Act, Desk, Office
+from training.rules import Rules
+
+NAME, ALIAS = "seedrate", "champion"
+CALLERS, POLL_SECONDS, LOOK_SECONDS = 4, 1.0, 0.1
+OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
+WAIT_SECONDS = 300.0
+CALM, SWAP, PROMOTING = "otherwise", "during a swap", "while a version is judged and promoted"
+
+
+@dataclass
+class Load:
+    """Callers at a steady pace, and what they saw."""
+
+    client: Client
+    asked: Sequence[bytes]
+    expected: Mapping[str, Sequence[Mapping[str, Any]]]  # by digest of the model
+    per_second: float
+    phase: str = CALM
+    taken_ms: dict[str, list[float]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    ended: Event = field(default_factory=Event)
+
+    @property
+    def quotes(self) -> int:
+        """Return how many quotes were asked for."""
+        return sum(map(len, self.taken_ms.values()))
+
+    def run(self) -> None:
+        """Ask until the end."""
+        with ThreadPoolExecutor(CALLERS) as callers:
+            began, at = time.monotonic(), 0
+            while not self.ended.is_set():
+                callers.submit(self.one, at % len(self.asked), self.phase)
+                at += 1
+                time.sleep(max(0.0, began + at / self.per_second - time.monotonic()))
+
+    def one(self, at: int, phase: str) -> None:
+        """Ask once, and hold the reply against the model that it names."""
+        began = time.perf_counter()
+        try:
+            answer = self.client.post("/v1/quotes", self.asked[at])
+            status, body = answer.status, answer.body
+        except OSError as error:
+            status, body = 0, str(error).encode()
+        self.taken_ms.setdefault(phase, []).append(1e3 * (time.perf_counter() - began))
+        if status != 201:
+            self.failed.append(body.decode()[:300])
+            return
+        reply = apart_from_its_own(body)
+        if self.expected[reply["model"]["digest"]][at] != reply:
+            self.mixed.append(body.decode()[:300])
+
+    def p99_ms(self, phase: str) -> float:
+        """Return the 99th percentile of a phase."""
+        return float(np.percentile(self.taken_ms[phase], 99)) if self.taken_ms.get(phase) else 0.0
+
+
+@dataclass(frozen=True)
+class Registry:
+    """An MLflow server with our two versions, and how they are decided on."""
+
+    uri: str
+    folder: Path
+    key: SigningKey
+
+    def add(self, model: Path, digest: str | None = None) -> str:
+        """Upload the files of a model as the next version; return its number."""
+        with registry.client(self.uri) as client:
+            run = client.create_run("0")
+            client.log_artifacts(run.info.run_id, str(model), f"m/data/{registry.FOLDER}")
+            tags = {"digest": digest or artifact.verify(model)}
+            source = f"{run.info.artifact_uri}/m"
+            made = client.create_model_version(NAME, source, run.info.run_id, tags=tags)
+            return str(made.version)
+
+    def point(self, number: str, signed: str) -> None:
+        """Let the alias name a version with any statement, without asking anybody."""
+        with registry.client(self.uri) as client:
+            client.set_model_version_tag(NAME, number, registry.signed_tag(ALIAS), signed)
+            client.set_registered_model_alias(NAME, ALIAS, number)
+
+    def signed(self, number: str, key: SigningKey) -> str:
+        """Return a statement that is later than all others."""
+        with registry.client(self.uri) as client:
+            digest = client.get_model_version(NAME, number).tags["digest"]
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        told = Statement("promoted", NAME, number, digest, ALIAS, 10_000, "0" * 64, "b", when, "b")
+        return statement.sign(told, key)
+
+
+def main(quotes: int, acts: int, per_second: float, down_seconds: float) -> None:
+    """Run the phases one after the other, and exit with what went wrong."""
+    folder = ROOT / "var/swaps"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = Settings.read(os.environ)
+    model = champion(settings)
+    asked = list(bodies(model.column_set, random.Random(0)))
+    folder.mkdir(parents=True)
+    versions = [settings.models / model.digest, folder / "second"]
+    raised(versions[0], versions[1])
+    try:
+        wrong = phases(folder, versions, asked, quotes, acts, per_second, down_seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(wrong)
+
+
+def phases(
+    folder: Path,
+    versions: Sequence[Path],
+    asked: Sequence[bytes],
+    quotes: int,
+    acts: int,
+    per_second: float,
+    down_seconds: float,
+) -> str | None:
+    """Return what went wrong, or None."""
+    signer = keys.create(folder / "keys", "benchmark")
+    port = free_port()
+    books = Registry(f"http://127.0.0.1:{port}", folder, signer)
+    environment = {
+        **apart(Settings.read(os.environ), folder),
+        "SEEDRATE_TRACKING_URI": books.uri,
+        "SEEDRATE_TRUSTED_KEYS": str(folder / "keys" / keys.TRUSTED),
+        "SEEDRATE_POLL_SECONDS": str(POLL_SECONDS),
+        "SEEDRATE_AUDIT_SHARE": "0",
+        "SEEDRATE_LIMIT_AT_ONCE": "1000",
+    }
+    with mlflow(folder, port) as stop:
+        with registry.client(books.uri) as client:
+            client.create_registered_model(NAME)
+        numbers = [books.add(version) for version in versions]
+        act(environment, "promote", numbers[0])
+        expected = dict(said_of(versions, numbers, asked))
+        with server(environment, folder) as (url, _):
+            load = Load(Client(url, key(environment)), asked, expected, per_second)
+            thread = Thread(target=load.run)
+            thread.start()
+            try:
+                swaps(load, environment, numbers, acts)
+                served = bad_candidates(load, books, versions)
+                stop()
+                without_registry(load, down_seconds)
+                cold = cold_start(folder, environment, asked, expected)
+                while load.quotes < quotes:
+                    time.sleep(1)
+            finally:
+                load.ended.set()
+                thread.join()
+    return verdict(load, served, cold)
+
+
+def swaps(load: Load, environment: Mapping[str, str], numbers: Sequence[str], acts: int) -> None:
+    """Promote the second version and send it back, in turns, and wait for each to serve."""
+    for turn in range(acts):
+        load.phase = PROMOTING
+        act(environment, *(("promote", numbers[1]) if turn % 2 == 0 else ("rollback", "")))
+        load.phase, began = SWAP, time.monotonic()
+        until(load.client, "version", numbers[(turn + 1) % 2])
+        took = time.monotonic() - began
+        time.sleep(1)  # those under way, and the letting go of the old one
+        load.phase = CALM
+        print(f"act {turn + 1:>2}: serves {took:4.1f} s later; {load.quotes:,} quotes", flush=True)
+        time.sleep(5)
+
+
+def act(environment: Mapping[str, str], verb: str, number: str) -> None:
+    """Promote or send back in a process of its own, as a person does."""
+    command = [sys.executable, "-m", "benchmarks.swaps", verb, number]
+    subprocess.run(command, cwd=ROOT, env=dict(environment), check=True)
+
+
+def decide(verb: str, number: str) -> None:
+    """Do what `act` asks: the final gates, a signature, the alias."""
+    settings = Settings.read(os.environ)
+    key = SigningKey.read(settings.trusted_keys.with_name(keys.SIGNING))
+    desk = Desk(Rules("final", "1", 36), key, keys.trusted(settings.trusted_keys))
+    done = Act("benchmark", datetime.now(UTC), "a turn")
+    with registry.client(str(settings.tracking_uri)) as client:
+        copies = settings.var / "desk"
+        office = Office(client, NAME, ALIAS, copies, lambda: datetime.now(UTC))
+        if verb == "promote":
+            office.promote(number, done, desk)
+        else:
+            office.rollback(done, desk)
+
+
+def bad_candidates(load: Load, books: Registry, versions: Sequence[Path]) -> int:
+    """Let the alias name five that must not serve; return how many did."""
+    sound = until(load.client, "version", None)["version"]
+    eve, served = keys.create(books.folder / "eve", "eve"), 0
+
+    def named(change: Callable[[Path], None], seal: bool = True) -> str:
+        into = books.folder / f"bad-{time.time_ns()}"
+        shutil.copytree(versions[1], into)
+        digest = artifact.verify(into)
+        change(into)
+        return books.add(into, artifact.seal(into) if seal else digest)
+
+    tries: list[tuple[str, str, SigningKey | None]] = [
+        ("other bytes than were signed", named(cut, seal=False), books.key),
+        ("signed by a stranger", "2", eve),
+        ("not signed", "2", None),
+        ("crashes at load", named(cut), books.key),
+        ("a golden vector off by one bit", named(one_bit), books.key),
+    ]
+    for name, number, signer in tries:
+        before = watched(load.client)["refusals"]
+        books.point(number, books.signed(number, signer) if signer else "")
+        while (seen := watched(load.client))["refusals"] == before and seen["version"] == sound:
+            time.sleep(LOOK_SECONDS)
+        served += seen["version"] != sound
+        print(f"{name}: {seen['refused']['reason'][:90]}", flush=True)
+    books.point(sound, books.signed(sound, books.key))
+    time.sleep(2 * POLL_SECONDS)
+    return served
+
+
+def without_registry(load: Load, down_seconds: float) -> None:
+    """Wait while nobody answers where the registry was."""
+    until(load.client, "registry", "stale")
+    time.sleep(down_seconds)
+    print(f"registry down for {down_seconds:.0f} s; {load.quotes:,} quotes", flush=True)
+
+
+def cold_start(
+    folder: Path,
+    environment: Mapping[str, str],
+    asked: Sequence[bytes],
+    expected: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> int:
+    """Start a second server without the registry; return how many of its quotes failed."""
+    own = folder / "cold"
+    shutil.copytree(folder / "models", own / "models")
+    environment = {**environment, "SEEDRATE_VAR": str(own)}
+    with server(environment, own) as (url, _):
+        load = Load(Client(url, key(environment)), asked, expected, 0)
+        for at in range(len(asked)):
+            load.one(at, CALM)
+    print(f"cold start without the registry: {load.quotes} quotes", flush=True)
+    return len(load.failed) + len(load.mixed)
+
+
+def verdict(load: Load, served: int, cold: int) -> str | None:
+    """Print the figures; return what went wrong, or None."""
+    for phase, taken in load.taken_ms.items():
+        p50, p99 = np.percentile(taken, (50, 99))
+        print(f"{phase:<40} {len(taken):>7,} quotes   p50 {p50:5.1f} ms   p99 {p99:6.1f} ms")
+    ratio = load.p99_ms(SWAP) / load.p99_ms(CALM)
+    print(
+        f"{load.quotes:,} quotes, {len(load.failed)} failed, {len(load.mixed)} of two models; "
+        f"p99 during a swap over otherwise {ratio:.2f}; bad candidates that served: {served}"
+    )
+    if load.failed or load.mixed or cold:
+        return f"quotes failed or were of two models, the first: {(load.failed + load.mixed)[:1]}"
+    if served:
+        return "a bad candidate served"
+    return "p99 during a swap is above twice p99 otherwise" if ratio > 2 else None
+
+
+def said_of(
+    versions: Sequence[Path], numbers: Sequence[str], asked: Sequence[bytes]
+) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """Give for each model's digest what it says of every body, price and explanation."""
+    for folder, number in zip(versions, numbers, strict=True):
+        model = artifact.read(folder)
+        model = replace(model, card={**model.card, "version": number})
+        desk = bundled(model)
+        told = [desk.what_if(orjson.loads(body), LOCAL).body for body in asked]
+        yield model.digest, [apart_from_its_own(body) for body in told]
+
+
+def bundled(model: HazardModel) -> Any:
+    """Return the desk of a model, which audits nothing."""
+    rules = policy.load(None, currency=model.currency)
+    return app.bundle(model, rules, NoLedger(), Gauges(), audit_share=0.0).desk
+
+
+def apart_from_its_own(body: bytes) -> dict[str, Any]:
+    """Return a reply without what is one quote's own."""
+    return {name: value for name, value in orjson.loads(body).items() if name not in OWN}
+
+
+def raised(model: Path, into: Path) -> None:
+    """Write the same model with a higher level of the cycle, and its own golden prices."""
+    shutil.copytree(model, into)
+    numbers = json.loads((into / "numbers.json").read_text("utf-8"))
+    numbers["overlay"][0] = [level + 0.1 for level in numbers["overlay"][0]]
+    (into / "numbers.json").write_text(json.dumps(numbers), encoding="utf-8")
+    rules, vectors = golden.kept(into)
+    told = [(vector["project"], Terms(**vector["terms"])) for vector in vectors]
+    text = policy.text(None, currency=rules.currency)
+    golden.add(into, artifact.read(into, artifact.seal(into)), told, text)
+
+
+def cut(folder: Path) -> None:
+    """Leave away the last third of a booster's text."""
+    text = (folder / "default-0.txt").read_text("utf-8")
+    (folder / "default-0.txt").write_text(text[: 2 * len(text) // 3], encoding="utf-8")
+
+
+def one_bit(folder: Path) -> None:
+    """Move one golden price to the next number that there is."""
+    document = json.loads((folder / golden.FILE).read_text("utf-8"))
+    price = document["vectors"][0]["price"]
+    price["spread_bps"] = math.nextafter(price["spread_bps"], math.inf)
+    (folder / golden.FILE).write_text(json.dumps(document), encoding="utf-8")
+
+
+@contextmanager
+def mlflow(folder: Path, port: int) -> Iterator[Callable[[], None]]:
+    """Run an MLflow server; what is yielded stops it."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "files")]
+    log = (folder / "mlflow.log").open("wb")
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+
+    def stop() -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+    try:
+        begun = time.monotonic()
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            if time.monotonic() - begun > WAIT_SECONDS:
+                raise SystemExit("MLflow did not start: see var/swaps/mlflow.log")
+            time.sleep(0.5)
+        yield stop
+    finally:
+        stop()
+        log.close()
+
+
+def watched(client: Client) -> Mapping[str, Any]:
+    """Return what the server says of its registry."""
+    told: Mapping[str, Any] = orjson.loads(client.get("/v1/registry").body)[ALIAS]
+    return told
+
+
+def until(client: Client, name: str, value: str | None) -> Mapping[str, Any]:
+    """Wait until the server says so; None waits for anything."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < WAIT_SECONDS:
+        told: Mapping[str, Any] = orjson.loads(client.get("/readyz").body)
+        if value is None or told.get(name) == value:
+            return told
+        time.sleep(LOOK_SECONDS)
+    raise SystemExit(f"{name} must become {value}, however: {told}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] in (["promote"], ["rollback"]):
+        decide(*sys.argv[1:3])
+    else:
+        parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+        parser.add_argument("--quotes", type=int, default=50_000)
+        parser.add_argument("--acts", type=int, default=20)
+        parser.add_argument("--per-second", type=float, default=100.0)
+        parser.add_argument("--down-seconds", type=float, default=600.0)
+        given = parser.parse_args()
+        main(given.quotes, given.acts, given.per_second, given.down_seconds)
