@@ -185,7 +185,7 @@ class Watch:
             version=pointer.version,
             digest=pointer.digest,
             served_since=self._now(),
-            swaps=self.standing.swaps + (before is not None),
+            swaps=self.standing.swaps + (before not in (None, pointer)),
             stands=False,
         )
         log.info("%s is version %s, %s", self.source.alias, pointer.version, pointer.digest)
