@@ -13,18 +13,14 @@ fails or is of two models, if a bad candidate serves, or if p99 during a swap is
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,25 +30,23 @@ from typing import Any
 import numpy as np
 import orjson
 
+from benchmarks.shelf import ALIAS, NAME, Registry, cut, mlflow, one_bit, raised
 from benchmarks.soak import ROOT, apart, bodies, free_port, key, server
-from benchmarks.throughput import answers
-from models import artifact, golden, keys, registry, statement
+from models import artifact, keys, registry
 from models.hazard import HazardModel
 from models.keys import SigningKey
-from models.statement import Statement
 from pricing import policy
-from pricing.schedule import Terms
 from serving import app
 from serving.access.caller import LOCAL
 from serving.champion import champion
-from serving.client import Client
+from serving.client import CallError, Client
+from serving.client.patience import Patience
 from serving.gauges import Gauges
-from serving.ledger.ledger import NoLedger
+from serving.ledger.none import NoLedger
 from serving.settings import Settings
 from training.promote import Act, Desk, Office
 from training.rules import Rules
 
-NAME, ALIAS = "seedrate", "champion"
 CALLERS, POLL_SECONDS, LOOK_SECONDS = 4, 1.0, 0.1
 OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
 WAIT_SECONDS = 300.0
@@ -91,14 +85,13 @@ class Load:
         """Ask once, and hold the reply against the model that it names."""
         began = time.perf_counter()
         try:
-            answer = self.client.post("/v1/quotes", self.asked[at])
-            status, body = answer.status, answer.body
-        except OSError as error:
-            status, body = 0, str(error).encode()
-        self.taken_ms.setdefault(phase, []).append(1e3 * (time.perf_counter() - began))
-        if status != 201:
-            self.failed.append(body.decode()[:300])
+            body = self.client.quote(self.asked[at]).body
+        except CallError as error:
+            self.failed.append(str(error)[:300])
             return
+        finally:
+            taken = self.taken_ms.setdefault(phase, [])
+            taken.append(1e3 * (time.perf_counter() - began))
         reply = apart_from_its_own(body)
         if self.expected[reply["model"]["digest"]][at] != reply:
             self.mixed.append(body.decode()[:300])
@@ -106,39 +99,6 @@ class Load:
     def p99_ms(self, phase: str) -> float:
         """Return the 99th percentile of a phase."""
         return float(np.percentile(self.taken_ms[phase], 99)) if self.taken_ms.get(phase) else 0.0
-
-
-@dataclass(frozen=True)
-class Registry:
-    """An MLflow server with our two versions, and how they are decided on."""
-
-    uri: str
-    folder: Path
-    key: SigningKey
-
-    def add(self, model: Path, digest: str | None = None) -> str:
-        """Upload the files of a model as the next version; return its number."""
-        with registry.client(self.uri) as client:
-            run = client.create_run("0")
-            client.log_artifacts(run.info.run_id, str(model), f"m/data/{registry.FOLDER}")
-            tags = {"digest": digest or artifact.verify(model)}
-            source = f"{run.info.artifact_uri}/m"
-            made = client.create_model_version(NAME, source, run.info.run_id, tags=tags)
-            return str(made.version)
-
-    def point(self, number: str, signed: str) -> None:
-        """Let the alias name a version with any statement, without asking anybody."""
-        with registry.client(self.uri) as client:
-            client.set_model_version_tag(NAME, number, registry.signed_tag(ALIAS), signed)
-            client.set_registered_model_alias(NAME, ALIAS, number)
-
-    def signed(self, number: str, key: SigningKey) -> str:
-        """Return a statement that is later than all others."""
-        with registry.client(self.uri) as client:
-            digest = client.get_model_version(NAME, number).tags["digest"]
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        told = Statement("promoted", NAME, number, digest, ALIAS, 10_000, "0" * 64, "b", when, "b")
-        return statement.sign(told, key)
 
 
 def main(quotes: int, acts: int, per_second: float, down_seconds: float) -> None:
@@ -186,7 +146,7 @@ def phases(
         act(environment, "promote", numbers[0])
         expected = dict(said_of(versions, numbers, asked))
         with server(environment, folder) as (url, _):
-            load = Load(Client(url, key(environment)), asked, expected, per_second)
+            load = Load(Client(url, key(environment), Patience(0)), asked, expected, per_second)
             thread = Thread(target=load.run)
             thread.start()
             try:
@@ -287,7 +247,7 @@ def cold_start(
     shutil.copytree(folder / "models", own / "models")
     environment = {**environment, "SEEDRATE_VAR": str(own)}
     with server(environment, own) as (url, _):
-        load = Load(Client(url, key(environment)), asked, expected, 0)
+        load = Load(Client(url, key(environment), Patience(0)), asked, expected, 0)
         for at in range(len(asked)):
             load.one(at, CALM)
     print(f"cold start without the registry: {load.quotes} quotes", flush=True)
@@ -334,61 +294,9 @@ def apart_from_its_own(body: bytes) -> dict[str, Any]:
     return {name: value for name, value in orjson.loads(body).items() if name not in OWN}
 
 
-def raised(model: Path, into: Path) -> None:
-    """Write the same model with a higher level of the cycle, and its own golden prices."""
-    shutil.copytree(model, into)
-    numbers = json.loads((into / "numbers.json").read_text("utf-8"))
-    numbers["overlay"][0] = [level + 0.1 for level in numbers["overlay"][0]]
-    (into / "numbers.json").write_text(json.dumps(numbers), encoding="utf-8")
-    rules, vectors = golden.kept(into)
-    told = [(vector["project"], Terms(**vector["terms"])) for vector in vectors]
-    text = policy.text(None, currency=rules.currency)
-    golden.add(into, artifact.read(into, artifact.seal(into)), told, text)
-
-
-def cut(folder: Path) -> None:
-    """Leave away the last third of a booster's text."""
-    text = (folder / "default-0.txt").read_text("utf-8")
-    (folder / "default-0.txt").write_text(text[: 2 * len(text) // 3], encoding="utf-8")
-
-
-def one_bit(folder: Path) -> None:
-    """Move one golden price to the next number that there is."""
-    document = json.loads((folder / golden.FILE).read_text("utf-8"))
-    price = document["vectors"][0]["price"]
-    price["spread_bps"] = math.nextafter(price["spread_bps"], math.inf)
-    (folder / golden.FILE).write_text(json.dumps(document), encoding="utf-8")
-
-
-@contextmanager
-def mlflow(folder: Path, port: int) -> Iterator[Callable[[], None]]:
-    """Run an MLflow server; what is yielded stops it."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    command += ["--artifacts-destination", str(folder / "files")]
-    log = (folder / "mlflow.log").open("wb")
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-
-    def stop() -> None:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
-
-    try:
-        begun = time.monotonic()
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            if time.monotonic() - begun > WAIT_SECONDS:
-                raise SystemExit("MLflow did not start: see var/swaps/mlflow.log")
-            time.sleep(0.5)
-        yield stop
-    finally:
-        stop()
-        log.close()
-
-
 def watched(client: Client) -> Mapping[str, Any]:
     """Return what the server says of its registry."""
-    told: Mapping[str, Any] = orjson.loads(client.get("/v1/registry").body)[ALIAS]
+    told: Mapping[str, Any] = orjson.loads(client.get("/v1/registry"))[ALIAS]
     return told
 
 
@@ -396,7 +304,7 @@ def until(client: Client, name: str, value: str | None) -> Mapping[str, Any]:
     """Wait until the server says so; None waits for anything."""
     begun = time.monotonic()
     while time.monotonic() - begun < WAIT_SECONDS:
-        told: Mapping[str, Any] = orjson.loads(client.get("/readyz").body)
+        told: Mapping[str, Any] = orjson.loads(client.get("/readyz"))
         if value is None or told.get(name) == value:
             return told
         time.sleep(LOOK_SECONDS)

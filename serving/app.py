@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp
 
+from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from models.registry import CHALLENGER
@@ -24,6 +25,7 @@ from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
+from serving.admission import Admission
 from serving.champion import ROOT, Source
 from serving.contract import Contract
 from serving.desk import Desk, Given, Reply, nobody
@@ -40,6 +42,7 @@ from serving.ledger.ledger import Ledger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.seals import Sealer
+from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.office import Bundle, Office
@@ -63,13 +66,14 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    admission: Admission
     policy_in: Callable[[str], Policy]  # by currency: those of the start, whatever changes on disk
     shadow: Shadow
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges, kept = Gauges(), ledger(settings)
+        gauges, kept, admission = Gauges(), ledger(settings), Admission(settings.at_once)
         anchors = Anchors(settings.anchors)
         office = Office(Counter(kept, anchors), gauges)
         gauges.watch(
@@ -77,11 +81,14 @@ class Server:
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
+            in_progress=lambda: admission.taken,
+            unaudited=lambda: admission.unaudited,
+            turned_away=lambda: admission.turned_away,
         )
         sealer, policy_in = Sealer(kept, settings.audit), cache(partial(rules, settings))
         shadow = Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in)
         guard = root.guard(settings)
-        return cls(settings, gauges, kept, office, guard, sealer, policy_in, shadow)
+        return cls(settings, gauges, kept, office, guard, sealer, admission, policy_in, shadow)
 
     @cached_property
     def champion(self) -> Watch:
@@ -110,8 +117,13 @@ class Server:
         self.office.standing = lambda: {w.source.alias: w.standing.document() for w in watches}
         self.office.said = lambda: self.champion.standing.public()
 
-    def serve(self, model: HazardModel) -> None:
-        """Quote with a model from now on; requests under way end with the one they began with."""
+    def serve(self, model: HazardModel, pointer: Pointer | None = None) -> None:
+        """Quote with a model from now on; requests under way end with the one they began with.
+
+        Args:
+            model: to quote with.
+            pointer: with the statement that lets it; None if it was handed in by hand.
+        """
         rules = self.policy_in(model.currency)
         self.office.bundle = bundle(
             model,
@@ -119,10 +131,12 @@ class Server:
             self.ledger,
             self.gauges,
             audit_share=self.settings.audit_share,
+            calm=self.admission.audits,
             given=self.shadow.offer,
         )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
+        self.sealer.tell(SERVED, served(model, pointer))
 
     def gate(self, behind: ASGIApp | None = None) -> Gate:
         """Return the ASGI application that callers meet.
@@ -131,9 +145,10 @@ class Server:
             behind: answers the addresses that are not ours.
         """
         return Gate(
-            ours=self.office.router(),
+            ours=self.office.app(),
             behind=behind,
             guard=self.guard,
+            admission=self.admission,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
@@ -178,7 +193,7 @@ def rules(settings: Settings, currency: str) -> Policy:
     return policy.load(settings.policy, currency=currency)
 
 
-def watch(settings: Settings, alias: str, serve: Callable[[HazardModel], None]) -> Watch:
+def watch(settings: Settings, alias: str, serve: Callable[[HazardModel, Pointer], None]) -> Watch:
     """Return the watch on an alias of the registry of the settings."""
     return Watch(Source(settings, alias), serve, seconds=settings.poll_seconds, now=clock)
 
@@ -200,6 +215,7 @@ def bundle(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
     given: Given = nobody,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
@@ -207,7 +223,7 @@ def bundle(
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=replace(desk(contract, pricer, kept, gauges, audit_share=audit_share), given=given),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, calm=calm, given=given),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -223,6 +239,8 @@ def desk(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
+    given: Given = nobody,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -234,9 +252,10 @@ def desk(
         new_salt=lambda: secrets.token_bytes(SALT_BYTES),
         code=code_digest(ROOT),
         new_error_id=new_error_id,
-        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share) and calm(),
         stage=gauges.stage,
         audited=gauges.audit,
+        given=given,
     )
 
 

@@ -79,6 +79,12 @@ SETTINGS = (
         "quote's id decides which.",
     ),
     Setting(
+        "SEEDRATE_AT_ONCE",
+        "64",
+        "Requests for prices in progress at once, of all tenants, 1 to 100000; above it a quote is "
+        "refused with 503, a batch above three quarters, a what-if above half of it.",
+    ),
+    Setting(
         "SEEDRATE_LEDGER_QUEUE",
         "4096",
         "Quotes that may wait to be recorded, 1 to 100000; above it a quote is refused with 503.",
@@ -183,6 +189,7 @@ class Settings:
     poll_seconds: float  # 0: never after the start
     shadow_share: float
     audit_share: float
+    at_once: int
     ledger_queue: int
     database: str | None = field(repr=False)  # of the ledger, with its password; None: SQLite
     ledger_key: Path
@@ -220,6 +227,7 @@ class Settings:
             poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
             shadow_share=reader.least("SEEDRATE_SHADOW_SHARE", most=1),
             audit_share=reader.least("SEEDRATE_AUDIT_SHARE", most=1),
+            at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
             database=reader.postgres("SEEDRATE_LEDGER"),
             ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),

@@ -18,8 +18,9 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from models.copies import Pointer
 from models.hazard import HazardModel
-from models.pricer import Pricer
+from models.pricer import Pricer, Request
 from pricing.errors import SeedrateError
 from pricing.policy import Policy
 from serving import comparisons
@@ -62,12 +63,9 @@ class Challenger:
             SeedrateError: this model, or its policy, gives no price for it.
         """
         asked = self.contract.read(given.body)
+        support = asked.support(given.now.date())
         again = self.pricer.figure(
-            asked.project,
-            asked.deal,
-            asked.support(given.now.date()),
-            asked.overrides,
-            caller=given.tenant,
+            Request(asked.project, asked.deal, support, asked.overrides, given.tenant)
         )
         document = given.document
         return Comparison(
@@ -127,8 +125,8 @@ class Shadow:
         except Full:
             self._counts[DROPPED] += 1
 
-    def serve(self, model: HazardModel) -> None:
-        """Compare with a model from now on."""
+    def serve(self, model: HazardModel, pointer: Pointer | None = None) -> None:
+        """Compare with a model from now on, whoever let it."""
         self._challenger = Challenger(
             Contract.of(model.column_set), Pricer(model, self._policy_in(model.currency))
         )

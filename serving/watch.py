@@ -89,7 +89,7 @@ class Watch:
     def __init__(
         self,
         source: Source,
-        serve: Callable[[HazardModel], None],
+        serve: Callable[[HazardModel, Pointer], None],
         *,
         seconds: float,
         now: Callable[[], datetime],
@@ -98,7 +98,8 @@ class Watch:
 
         Args:
             source: of the models.
-            serve: puts a model in the place of the one that serves; raises if it cannot.
+            serve: puts a model, let by this statement, in the place of the one that serves; raises
+                if it cannot.
             seconds: between two polls; 0 for none.
             now: the clock.
         """
@@ -178,7 +179,7 @@ class Watch:
 
     def _put(self, model: HazardModel, pointer: Pointer) -> None:
         before = self._serving
-        self._serve(model)
+        self._serve(model, pointer)
         self._serving = pointer
         self.standing = replace(
             self.standing,

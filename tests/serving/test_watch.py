@@ -31,9 +31,9 @@ from serving.settings import Settings
 from serving.watch import Watch
 from tests.serving import known_key, shelf, small_model
 from tests.serving.conftest import ROOT, running
-from tests.serving.known_key import KEY
 from tests.serving.shelf import Near, Shelf
 from tests.serving.small_model import said
+from tests.serving.test_service import call
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*noload:DeprecationWarning")
 
@@ -318,14 +318,14 @@ def test_a_real_server_follows_its_registry_and_fails_nobody(books: Shelf, tmp_p
     }
     command = [sys.executable, "-m", "serving", "start"]
     with running(command, environ, ROOT, tmp_path / "log") as url:
-        client, ended = Client(url, KEY), threading.Event()
-        assert client.wait_ready(30) == ""
+        ended = threading.Event()
+        assert Client(url).wait_ready(30) == ""
 
         def asks() -> list[tuple[int, dict[str, Any]]]:
             replies = []
             while not ended.is_set():
-                answer = client.post("/v1/quotes", orjson.dumps(GOOD))
-                replies.append((answer.status, apart(answer.body)))
+                status, _, body = call(f"{url}/v1/quotes", orjson.dumps(GOOD))
+                replies.append((status, apart(body)))
                 time.sleep(0.02)
             return replies
 
@@ -366,11 +366,11 @@ def test_a_registry_of_another_kind_is_not_asked_often() -> None:
 def _until(url: str, field: str, value: str) -> None:
     until = time.monotonic() + 300
     while time.monotonic() < until:
-        answer = Client(url, KEY).get("/readyz")
-        if orjson.loads(answer.body).get(field) == value:
+        _, _, body = call(f"{url}/readyz")
+        if orjson.loads(body).get(field) == value:
             return
         time.sleep(0.1)
-    raise AssertionError(f"{field} must become {value}, however: {answer.body!r}")
+    raise AssertionError(f"{field} must become {value}, however: {body!r}")
 
 
 def test_nobody_is_asked_where_nothing_is_set(tmp_path: Path) -> None:
