@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -29,19 +29,22 @@ BPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class _Seen:
+class Seen:
     """How many amounts fell below each bound, and their sum."""
 
     def __init__(self, bounds: tuple[float, ...] = SECONDS) -> None:
+        """Start at zero."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     def add(self, amount: float) -> None:
+        """Count one amount, in the unit of the bounds."""
         self.counts[bisect_left(self.bounds, amount)] += 1
         self.sum += amount
 
     def below(self) -> list[tuple[str, float]]:
+        """Return each bound with how many amounts lie below it."""
         names = (*map(str, self.bounds), "+Inf")
         return list(zip(names, map(float, accumulate(self.counts)), strict=True))
 
@@ -54,9 +57,9 @@ class Gauges(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._answers: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._routes: dict[str, _Seen] = defaultdict(_Seen)
-        self._stages: dict[str, _Seen] = defaultdict(_Seen)
-        self._audits: dict[str, _Seen] = defaultdict(lambda: _Seen(BPS))
+        self._routes: dict[str, Seen] = defaultdict(Seen)
+        self._stages: dict[str, Seen] = defaultdict(Seen)
+        self._audits: dict[str, Seen] = defaultdict(lambda: Seen(BPS))
         self._alarms: dict[str, int] = defaultdict(int)
         self._waiting: Callable[[], float] = lambda: 0
         self._ready: Callable[[], float] = lambda: 0
@@ -66,6 +69,7 @@ class Gauges(Collector):
         self._unaudited: Callable[[], float] = lambda: 0
         self._turned_away: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
+        self._others: list[Callable[[], Iterable[Metric]]] = []
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -102,6 +106,10 @@ class Gauges(Collector):
         self._waiting, self._ready = waiting, ready
         self._entries, self._anchored = entries, anchored
 
+    def add(self, others: Callable[[], Iterable[Metric]]) -> None:
+        """Say where others keep measurements of their own."""
+        self._others.append(others)
+
     def text(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self._registry)
@@ -117,11 +125,11 @@ class Gauges(Collector):
             answers.add_metric(labels, count)
         yield answers
         about = "Seconds from a request's first byte to its answer"
-        yield _histogram("seedrate_request_seconds", about, "route", self._routes)
+        yield histogram("seedrate_request_seconds", about, "route", self._routes)
         about = "Seconds a quote spends in a stage: check, price, write, record"
-        yield _histogram("seedrate_stage_seconds", about, "stage", self._stages)
+        yield histogram("seedrate_stage_seconds", about, "stage", self._stages)
         about = "How far the path is off the exact values of groups, in bp, the mean of a quote"
-        yield _histogram("seedrate_audit_difference_bps", about, "method", self._audits)
+        yield histogram("seedrate_audit_difference_bps", about, "method", self._audits)
         alarms = CounterMetricFamily(
             "seedrate_audit_alarms",
             "Audits whose difference is above its limit",
@@ -144,9 +152,12 @@ class Gauges(Collector):
         yield GaugeMetricFamily("seedrate_ledger_anchored_seconds", about, self._anchored())
         yield GaugeMetricFamily("seedrate_ready", "1 if quotes can be made", self._ready())
         yield InfoMetricFamily("seedrate_model", "The model that serves", self._model)
+        for others in self._others:
+            yield from others()
 
 
-def _histogram(name: str, about: str, label: str, by_label: dict[str, _Seen]) -> Metric:
+def histogram(name: str, about: str, label: str, by_label: dict[str, Seen]) -> Metric:
+    """Return amounts as Prometheus wants them, by the value of a label."""
     family = HistogramMetricFamily(name, about, labels=(label,))
     for value, seen in tuple(by_label.items()):
         family.add_metric((value,), seen.below(), seen.sum)

@@ -58,7 +58,19 @@ SETTINGS = (
     Setting(
         "SEEDRATE_PULL_SECONDS",
         "60",
-        "Longest time at start that fetching the champion may take, in (0, 600].",
+        "Longest time that fetching a model may take, in (0, 600].",
+    ),
+    Setting(
+        "SEEDRATE_POLL_SECONDS",
+        "10",
+        "Time between two looks at the alias, in [0, 3600], give or take a fifth; 0 looks at start "
+        "alone.",
+    ),
+    Setting(
+        "SEEDRATE_SHADOW_SHARE",
+        "0",
+        "Share of the recorded quotes that the alias `challenger` prices too, unseen by callers, "
+        "in [0, 1].",
     ),
     Setting(
         "SEEDRATE_AUDIT_SHARE",
@@ -174,6 +186,8 @@ class Settings:
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
     pull_seconds: float
+    poll_seconds: float  # 0: never after the start
+    shadow_share: float
     audit_share: float
     at_once: int
     ledger_queue: int
@@ -210,7 +224,9 @@ class Settings:
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
-            audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
+            poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
+            shadow_share=reader.least("SEEDRATE_SHADOW_SHARE", most=1),
+            audit_share=reader.least("SEEDRATE_AUDIT_SHARE", most=1),
             at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
             database=reader.postgres("SEEDRATE_LEDGER"),
@@ -243,6 +259,11 @@ class Settings:
     def anchors(self) -> Path:
         """Return the folder of what outsiders have attested about the ledger."""
         return self.var / "ledger" / "anchors"
+
+    @property
+    def shadow(self) -> Path:
+        """Return the file of what the challenger would have asked."""
+        return self.var / "shadow.db"
 
     @property
     def policies(self) -> Path:
@@ -304,13 +325,14 @@ class _Reader:
             self.faults.append(Fault(key, f"a number in (0, {most:g}]", repr(self.text[key])))
         return value
 
-    def share(self, key: str) -> float:
+    def least(self, key: str, *, most: float) -> float:
+        """Return a number that may be nought."""
         try:
             value = float(self.text[key])
         except ValueError:
             value = float("nan")
-        if not 0 <= value <= 1:
-            self.faults.append(Fault(key, "a number in [0, 1]", repr(self.text[key])))
+        if not 0 <= value <= most:
+            self.faults.append(Fault(key, f"a number in [0, {most:g}]", repr(self.text[key])))
         return value
 
     def count(self, key: str, *, most: int) -> int:
