@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.types import ASGIApp
@@ -22,9 +23,10 @@ from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
+from serving.answered import Answered
 from serving.champion import ROOT, champion
 from serving.contract import Contract
-from serving.desk import Desk, Reply
+from serving.desk import Desk, Reply, Stage
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
@@ -40,11 +42,16 @@ from serving.ledger.program import code_digest
 from serving.ledger.seals import Sealer
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
+from serving.ledger.timed import TimedStore
+from serving.log import RequestLog
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
 from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
 
 EXAMPLES = ROOT / "examples"
 
@@ -59,21 +66,28 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    request_log: RequestLog
+    tracing: Tracing | None  # None: no collector is named
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges, kept = Gauges(), ledger(settings)
+        gauges = Gauges()
+        timed = TimedStore(store(settings), gauges.commit, time.time)
+        kept = ledger(settings, timed)
         anchors = Anchors(settings.anchors)
         office = Office(Counter(kept, anchors), gauges)
         gauges.watch(
             waiting=lambda: kept.waiting,
+            lag=timed.lag_seconds,
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
         )
-        sealer = Sealer(kept, settings.audit)
-        return cls(settings, gauges, kept, office, root.guard(settings), sealer)
+        gauges.build(code=code_digest(ROOT))
+        sealer, noted = Sealer(kept, settings.audit), RequestLog(settings.telling.log_share)
+        guard, traced = root.guard(settings), tracing(settings)
+        return cls(settings, gauges, kept, office, guard, sealer, noted, traced)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -86,13 +100,24 @@ class Server:
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
         self.office.bundle = bundle(
-            model, rules, self.ledger, self.gauges, audit_share=self.settings.audit_share
+            model,
+            rules,
+            self.ledger,
+            self.gauges,
+            audit_share=self.settings.audit_share,
+            stage=self._stage,
         )
         identity = Identity.of(model)
+        self.gauges.intake.expect(model.column_set.asked)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
 
+    def door(self, behind: ASGIApp | None = None) -> ASGIApp:
+        """Return the ASGI application that callers meet: the gate, traced if that is asked for."""
+        gate = self.gate(behind)
+        return gate if self.tracing is None else self.tracing.around(gate)
+
     def gate(self, behind: ASGIApp | None = None) -> Gate:
-        """Return the ASGI application that callers meet.
+        """Return the gate.
 
         Args:
             behind: answers the addresses that are not ours.
@@ -103,25 +128,48 @@ class Server:
             guard=self.guard,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
-            observe=self.gauges.request,
+            observe=self._observe,
             new_error_id=new_error_id,
         )
+
+    def _observe(self, answered: Answered) -> None:
+        self.gauges.request(answered)
+        self.request_log.note(answered)
+        if self.tracing is not None:
+            self.tracing.note(answered)
+
+    def _stage(self, stage: str, seconds: float) -> None:
+        self.gauges.stage(stage, seconds)
+        if self.tracing is not None:
+            self.tracing.stage(stage, seconds)
 
     async def quote(self, body: Any, caller: Caller, key: str | None) -> Reply:
         """Answer a caller who may be unable to name a request, and so to repeat it."""
         return await self.office.served.desk.quote(body, caller, key or fresh_id(clock()))
 
     def close(self) -> None:
-        """Record what waits, and let the ledger and the keys go."""
+        """Record and send what waits, and let the ledger and the keys go."""
+        if self.tracing is not None:
+            self.tracing.close()
         self.guard.close()
         self.sealer.close()
         self.ledger.close()
 
 
-def ledger(settings: Settings) -> Ledger:
-    """Return the ledger of the settings; it opens its database by itself."""
+def tracing(settings: Settings) -> Tracing | None:
+    """Return what makes spans, if a collector is named; else OpenTelemetry is not imported."""
+    if not settings.telling.otlp:
+        return None
+    from serving.tracing import Exporter, Tracing
+
+    about = {"seedrate.code": code_digest(ROOT)}
+    return Tracing(Exporter(settings.telling.otlp), share=settings.telling.trace_share, about=about)
+
+
+def ledger(settings: Settings, kept: Store | None = None) -> Ledger:
+    """Return the ledger of the settings; it opens its database, or the one given, by itself."""
     return Ledger(
-        store(settings),
+        kept or store(settings),
         lambda: keyring.signer(settings.ledger_key, settings.origin, make=settings.makes_key),
         Held(settings.held),
         most_waiting=settings.ledger_queue,
@@ -160,13 +208,14 @@ def bundle(
     gauges: Gauges,
     *,
     audit_share: float,
+    stage: Stage | None = None,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, stage=stage),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -182,6 +231,7 @@ def desk(
     gauges: Gauges,
     *,
     audit_share: float,
+    stage: Stage | None = None,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -194,8 +244,9 @@ def desk(
         code=code_digest(ROOT),
         new_error_id=new_error_id,
         drawn=lambda quote_id: drawn(quote_id, share=audit_share),
-        stage=gauges.stage,
+        stage=stage or gauges.stage,
         audited=gauges.audit,
+        quoted=gauges.quoted,
     )
 
 

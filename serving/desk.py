@@ -25,6 +25,7 @@ from serving.problem import RefusedError, answer
 
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
+Quoted = Callable[[Asked, Mapping[str, Any]], None]  # what was asked, and the reply
 
 log = logging.getLogger("seedrate.desk")
 
@@ -108,6 +109,7 @@ class Desk:
     drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
     audited: Audited
+    quoted: Quoted
 
     async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -165,6 +167,7 @@ class Desk:
         began = perf_counter()
         asked = self.contract.read(body)
         checked = perf_counter()
+        self.stage("check", checked - began)
         own = (quote_id or self.new_id(now)) if recorded else None
         audit = own is not None and self.drawn(own)
         try:
@@ -179,12 +182,13 @@ class Desk:
         except InputError as error:
             raise InputError([as_asked(fault) for fault in error.faults]) from None
         priced = perf_counter()
+        self.stage("price", priced - checked)
         reply = _written(asked, quote, own, now)
+        self.stage("write", perf_counter() - priced)
         if quote.audit is not None:
             self._tell(own, quote.method, quote.audit)
-        self.stage("check", checked - began)
-        self.stage("price", priced - checked)
-        self.stage("write", perf_counter() - priced)
+        if own is not None:
+            self.quoted(asked, reply.document)
         return reply
 
     def _tell(self, quote_id: str | None, method: str, audit: Audit) -> None:
