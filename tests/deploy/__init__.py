@@ -1,0 +1,1 @@
+"""What deploy/ brings is held against what the server does."""
