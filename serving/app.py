@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.types import ASGIApp
 
+from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing import policy
@@ -23,6 +24,7 @@ from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
+from serving.admission import Admission
 from serving.answered import Answered
 from serving.champion import ROOT, champion
 from serving.contract import Contract
@@ -40,6 +42,7 @@ from serving.ledger.ledger import Ledger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.seals import Sealer
+from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.ledger.timed import TimedStore
@@ -68,11 +71,12 @@ class Server:
     sealer: Sealer
     request_log: RequestLog
     tracing: Tracing | None  # None: no collector is named
+    admission: Admission
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges = Gauges()
+        gauges, admission = Gauges(), Admission(settings.at_once)
         timed = TimedStore(store(settings), gauges.commit, time.time)
         kept = ledger(settings, timed)
         anchors = Anchors(settings.anchors)
@@ -83,11 +87,14 @@ class Server:
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
+            in_progress=lambda: admission.taken,
+            unaudited=lambda: admission.unaudited,
+            turned_away=lambda: admission.turned_away,
         )
         gauges.build(code=code_digest(ROOT))
         sealer, noted = Sealer(kept, settings.audit), RequestLog(settings.telling.log_share)
         guard, traced = root.guard(settings), tracing(settings)
-        return cls(settings, gauges, kept, office, guard, sealer, noted, traced)
+        return cls(settings, gauges, kept, office, guard, sealer, noted, traced, admission)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -106,10 +113,12 @@ class Server:
             self.gauges,
             audit_share=self.settings.audit_share,
             stage=self._stage,
+            calm=self.admission.audits,
         )
         identity = Identity.of(model)
         self.gauges.intake.expect(model.column_set.asked)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
+        self.sealer.tell(SERVED, served(model, Pointer.read(self.settings.models)))
 
     def door(self, behind: ASGIApp | None = None) -> ASGIApp:
         """Return the ASGI application that callers meet: the gate, traced if that is asked for."""
@@ -123,9 +132,10 @@ class Server:
             behind: answers the addresses that are not ours.
         """
         return Gate(
-            ours=self.office.router(),
+            ours=self.office.app(),
             behind=behind,
             guard=self.guard,
+            admission=self.admission,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self._observe,
@@ -209,13 +219,14 @@ def bundle(
     *,
     audit_share: float,
     stage: Stage | None = None,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, stage=stage),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, stage=stage, calm=calm),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -232,6 +243,7 @@ def desk(
     *,
     audit_share: float,
     stage: Stage | None = None,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -243,7 +255,7 @@ def desk(
         new_salt=lambda: secrets.token_bytes(SALT_BYTES),
         code=code_digest(ROOT),
         new_error_id=new_error_id,
-        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share) and calm(),
         stage=stage or gauges.stage,
         audited=gauges.audit,
         quoted=gauges.quoted,

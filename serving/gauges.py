@@ -56,6 +56,9 @@ class Gauges(Collector):
         self._ready: Callable[[], float] = lambda: 0
         self._entries: Callable[[], float] = lambda: 0
         self._anchored: Callable[[], float] = lambda: 0
+        self._in_progress: Callable[[], float] = lambda: 0
+        self._unaudited: Callable[[], float] = lambda: 0
+        self._turned_away: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
         self._build: dict[str, str] = {}
 
@@ -107,8 +110,13 @@ class Gauges(Collector):
         ready: Callable[[], float],
         entries: Callable[[], float],
         anchored: Callable[[], float],
+        in_progress: Callable[[], float],
+        unaudited: Callable[[], float],
+        turned_away: Callable[[], float],
     ) -> None:
         """Say where the ledger's queue, the readiness and the ledger's state are read."""
+        self._in_progress, self._unaudited = in_progress, unaudited
+        self._turned_away = turned_away
         self._waiting, self._lag, self._ready = waiting, lag, ready
         self._entries, self._anchored = entries, anchored
 
@@ -139,6 +147,11 @@ class Gauges(Collector):
         about = "Seconds a quote spends in a stage: check, price, write, record"
         yield family("seedrate_stage_seconds", about, ("stage",), self._stages)
 
+        about = "Requests that were refused unread, since too many were on their way"
+        yield CounterMetricFamily("seedrate_turned_away", about, self._turned_away())
+        about = "Requests for prices in progress"
+        yield GaugeMetricFamily("seedrate_in_progress", about, self._in_progress())
+
     def _of_quotes(self) -> Iterator[Metric]:
         about = "Prices of quotes that are recorded, in bp, by instrument and figure"
         yield family("seedrate_price_bps", about, ("instrument", "figure"), self._prices)
@@ -158,6 +171,8 @@ class Gauges(Collector):
         yield family("seedrate_audit_difference_bps", about, ("method",), self._audits)
         about = "Audits whose difference is above its limit"
         yield _counter("seedrate_audit_alarms", about, ("method",), self._alarms)
+        about = "Quotes that were drawn for an audit and got none, since there was no time"
+        yield CounterMetricFamily("seedrate_audits_left_out", about, self._unaudited())
 
     def _of_the_ledger(self) -> Iterator[Metric]:
         about = "Rows of a commit of the ledger"

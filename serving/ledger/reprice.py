@@ -59,6 +59,8 @@ def reprice(settings: Settings, kept: Kept, desk_of: DeskOf) -> Repriced:
     asked = orjson.loads(kept.private.request if kept.private else b"null")
     reply = orjson.loads(recorded)
     desk = desk_of(_model(settings, reply["model"]), _policy(settings, reply["policy"]))
+    audited = "audit" in reply["explanation"]  # what was drawn may have been left out: no time
+    desk = replace(desk, drawn=lambda _: audited)
     now = datetime.fromisoformat(reply["time"])
     body = orjson.loads(kept.body)
     caller = Caller(body["tenant"], "reprice", frozenset())

@@ -5,6 +5,9 @@ private     what may be erased of an entry: the salt, the request, the reply
 head        one row: how many entries there are, and the right edge of their tree
 tile        full tiles of the tree, with their roots
 checkpoint  every checkpoint that was ever signed
+leaves      a view: the leaf of every entry, whose ever it is
+
+In PostgreSQL whoever is not the owner sees entries and private parts of one tenant at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
@@ -83,6 +88,7 @@ CHECKPOINT = Table(
     sqlite_strict=True,
 )
 
+LEAVES = table("leaves", column("seq"), column("leaf"))
 FOR_EVER = ("entry", "tile", "checkpoint")  # neither changed nor deleted
 INCOMING = (
     "seq", "quote_id", "tenant", "idem_key", "kind", "request", "body", "leaf", "created_us",

@@ -1,1 +1,1 @@
-"""What deploy/ brings is held against what the server does."""
+"""What deploy/ holds, checked by its own validators, and its processes run on this machine."""
