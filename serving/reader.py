@@ -42,7 +42,7 @@ class Reader:
         return self.least(key, most=1)
 
     def least(self, key: str, *, most: float) -> float:
-        """Return a number that may be nought."""
+        """Return a number in [0, most], in the unit of the setting."""
         try:
             value = float(self.text[key])
         except ValueError:
