@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.serving.conftest import process, var
+from tests.serving.conftest import process, process_home, var
 
-__all__ = ["process", "var"]
+__all__ = ["process", "process_home", "var"]
