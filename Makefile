@@ -54,9 +54,10 @@ bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger:
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10, then four times too much; 12 crashes of a ledger; its every byte altered
+soak: $(READY) ## a steady load on a server of its own, MINUTES=10, then four times too much; 20 changes of the champion; 12 crashes of a ledger; its every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
 	@$(PY) -m benchmarks.overload
+	@$(PY) -m benchmarks.swaps
 	@$(PY) -m benchmarks.crashes
 	@$(PY) -m benchmarks.tampering
 

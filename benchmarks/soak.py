@@ -74,7 +74,7 @@ def key(environment: Mapping[str, str]) -> str:
     store = root.key_store(Settings.read(environment))
     try:
         expires = int(time.time()) + 24 * 3600
-        return store.create("local", "benchmark", frozenset({"price"}), expires).text
+        return store.create("local", "benchmark", frozenset({"price", "metrics"}), expires).text
     finally:
         store.close()
 

@@ -19,6 +19,7 @@ from pricing import policy
 from pricing.errors import InputError, ModelError, SeedrateError
 from pricing.ifrs9 import portfolio
 from serving import app as parts
+from serving import comparisons
 from serving.access import command
 from serving.access.caller import LOCAL
 from serving.access.key_file import kept
@@ -129,6 +130,16 @@ def openapi() -> None:
     examples = parts.askable(contract, parts.EXAMPLES)
     document = openapi_document(model.column_set, contract, examples)
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+@cli.command()
+def shadow() -> None:
+    """Print how far the challenger's prices are off the champion's, by segment.
+
+    A server keeps them where SEEDRATE_SHADOW_SHARE is above 0: docs/promotion.md.
+    """
+    rows = comparisons.read(Settings.read(os.environ).shadow)
+    Console(highlight=False).print(comparisons.render(rows))
 
 
 @cli.command()

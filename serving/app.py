@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer
+from models.registry import CHALLENGER
 from pricing import policy
 from pricing.errors import InputError, SeedrateError
 from pricing.instruments.term_loan import TermLoan
@@ -26,9 +28,9 @@ from serving.access.caller import Caller
 from serving.access.guard import Guard
 from serving.admission import Admission
 from serving.answered import Answered
-from serving.champion import ROOT, champion
+from serving.champion import ROOT, Source
 from serving.contract import Contract
-from serving.desk import Desk, Reply, Stage
+from serving.desk import Desk, Given, Reply, Stage, nobody
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
@@ -52,6 +54,8 @@ from serving.openapi import openapi_document
 from serving.problem import new_error_id
 from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
+from serving.shadow import Shadow
+from serving.watch import Watch, metrics
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
@@ -72,6 +76,8 @@ class Server:
     request_log: RequestLog
     tracing: Tracing | None  # None: no collector is named
     admission: Admission
+    policy_in: Callable[[str], Policy]  # by currency: those of the start, whatever changes on disk
+    shadow: Shadow
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -92,20 +98,56 @@ class Server:
             turned_away=lambda: admission.turned_away,
         )
         gauges.build(code=code_digest(ROOT))
-        sealer, noted = Sealer(kept, settings.audit), RequestLog(settings.telling.log_share)
-        guard, traced = root.guard(settings), tracing(settings)
-        return cls(settings, gauges, kept, office, guard, sealer, noted, traced, admission)
+        sealer, policy_in = Sealer(kept, settings.audit), cache(partial(rules, settings))
+        return cls(
+            settings,
+            gauges,
+            kept,
+            office,
+            root.guard(settings),
+            sealer,
+            RequestLog(settings.telling.log_share),
+            tracing(settings),
+            admission,
+            policy_in,
+            Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in),
+        )
+
+    @cached_property
+    def champion(self) -> Watch:
+        """Return the watch on the model that serves."""
+        return watch(self.settings, self.settings.alias, self.serve)
+
+    @cached_property
+    def challenger(self) -> Watch:
+        """Return the watch on the model that prices in its shadow."""
+        return watch(self.settings, CHALLENGER, self.shadow.serve)
 
     def load(self) -> None:
-        """Load the champion and let the office quote with it; if there is none, say why."""
+        """Quote with the champion, now and whenever it changes; if there is none, say why."""
         try:
-            model = champion(self.settings)
-            self.serve(model, rules(self.settings, model.currency))
+            self.champion.first()
         except SeedrateError as error:
             self.office.trouble = str(error)
+        watches = [self.champion]
+        if self.settings.shadow_share:
+            watches.append(self.challenger)
+            self.shadow.start()
+        for one in watches:
+            one.start()
+        self.gauges.add(lambda: metrics(watches))
+        self.gauges.add(self.shadow.metrics)
+        self.office.standing = lambda: {w.source.alias: w.standing.document() for w in watches}
+        self.office.said = lambda: self.champion.standing.public()
 
-    def serve(self, model: HazardModel, rules: Policy) -> None:
-        """Quote with a model from now on."""
+    def serve(self, model: HazardModel, pointer: Pointer | None = None) -> None:
+        """Quote with a model from now on; requests under way end with the one they began with.
+
+        Args:
+            model: to quote with.
+            pointer: with the statement that lets it; None if it was handed in by hand.
+        """
+        rules = self.policy_in(model.currency)
         self.office.bundle = bundle(
             model,
             rules,
@@ -114,11 +156,12 @@ class Server:
             audit_share=self.settings.audit_share,
             stage=self._stage,
             calm=self.admission.audits,
+            given=self.shadow.offer,
         )
         identity = Identity.of(model)
         self.gauges.intake.expect(model.column_set.asked)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
-        self.sealer.tell(SERVED, served(model, Pointer.read(self.settings.models)))
+        self.sealer.tell(SERVED, served(model, pointer))
 
     def door(self, behind: ASGIApp | None = None) -> ASGIApp:
         """Return the ASGI application that callers meet: the gate, traced if that is asked for."""
@@ -159,6 +202,8 @@ class Server:
 
     def close(self) -> None:
         """Record and send what waits, and let the ledger and the keys go."""
+        for watching in (self.champion, self.challenger, self.shadow):
+            watching.close()
         if self.tracing is not None:
             self.tracing.close()
         self.guard.close()
@@ -201,6 +246,11 @@ def rules(settings: Settings, currency: str) -> Policy:
     return policy.load(settings.policy, currency=currency)
 
 
+def watch(settings: Settings, alias: str, serve: Callable[[HazardModel, Pointer], None]) -> Watch:
+    """Return the watch on an alias of the registry of the settings."""
+    return Watch(Source(settings, alias), serve, seconds=settings.poll_seconds, now=clock)
+
+
 def clock() -> datetime:
     """Return the time on this machine."""
     return datetime.now(UTC)
@@ -220,13 +270,23 @@ def bundle(
     audit_share: float,
     stage: Stage | None = None,
     calm: Callable[[], bool] = lambda: True,
+    given: Given = nobody,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, stage=stage, calm=calm),
+        desk=desk(
+            contract,
+            pricer,
+            kept,
+            gauges,
+            audit_share=audit_share,
+            stage=stage,
+            calm=calm,
+            given=given,
+        ),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -244,6 +304,7 @@ def desk(
     audit_share: float,
     stage: Stage | None = None,
     calm: Callable[[], bool] = lambda: True,
+    given: Given = nobody,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -259,6 +320,7 @@ def desk(
         stage=stage or gauges.stage,
         audited=gauges.audit,
         quoted=gauges.quoted,
+        given=given,
     )
 
 

@@ -28,9 +28,14 @@ AT_ONCE = 16  # requests of a batch that are priced before others get their turn
 T = TypeVar("T")
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
+Given = Callable[[Any, str, Mapping[str, Any], datetime], None]  # request, tenant, reply, when
 Quoted = Callable[[Asked, Mapping[str, Any]], None]  # what was asked, and the reply
 
 log = logging.getLogger("seedrate.desk")
+
+
+def nobody(body: Any, tenant: str, document: Mapping[str, Any], now: datetime) -> None:
+    """Take no note of a quote that was given."""
 
 
 class Quote(Protocol):
@@ -126,6 +131,7 @@ class Desk:
     stage: Stage
     audited: Audited
     quoted: Quoted
+    given: Given = nobody  # is told of what was recorded
 
     async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -267,7 +273,10 @@ class Desk:
         began = perf_counter()
         kept = await self.ledger.record(entry)
         self.stage("record", perf_counter() - began)
-        return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
+        if kept is not None:
+            return _again(kept, body)
+        self.given(body, entry.tenant, priced.document, priced.now)
+        return Reply(entry.quote_id, priced.body)
 
     def _answers(
         self,

@@ -69,6 +69,7 @@ DOORS = (
     Door("GET", TILE, "ledger:verify", "Return hashes of the log's tree", replies=BYTES),
     Door("POST", "/v1/what-if", "explain", WHAT_IF, SINGLE, up_to=0.5),
     Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
+    Door("GET", "/v1/registry", "metrics", "Say which model serves here, and what was refused"),
     Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
     Door("GET", "/openapi.json", "model:read", "Return this interface as OpenAPI 3.1"),
     Door("GET", "/livez", PUBLIC, "Say that the process answers"),

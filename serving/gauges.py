@@ -7,7 +7,7 @@ BentoML's setting for many processes, write every count to a file: a tenth of a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -60,6 +60,7 @@ class Gauges(Collector):
         self._unaudited: Callable[[], float] = lambda: 0
         self._turned_away: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
+        self._others: list[Callable[[], Iterable[Metric]]] = []
         self._build: dict[str, str] = {}
 
     def request(self, answered: Answered) -> None:
@@ -119,6 +120,10 @@ class Gauges(Collector):
         self._turned_away = turned_away
         self._waiting, self._lag, self._ready = waiting, lag, ready
         self._entries, self._anchored = entries, anchored
+
+    def add(self, others: Callable[[], Iterable[Metric]]) -> None:
+        """Say where others keep measurements of their own."""
+        self._others.append(others)
 
     def text(self) -> bytes:
         """Return everything in Prometheus's text format."""
@@ -189,6 +194,8 @@ class Gauges(Collector):
         yield GaugeMetricFamily("seedrate_ledger_entries", about, self._entries())
         about = "When outsiders attested the ledger last, in seconds since 1970; 0: never"
         yield GaugeMetricFamily("seedrate_ledger_anchored_seconds", about, self._anchored())
+        for others in self._others:
+            yield from others()
 
 
 def _counter(

@@ -39,12 +39,16 @@ class Reader:
 
     def share(self, key: str) -> float:
         """Return a number in [0, 1]."""
+        return self.least(key, most=1)
+
+    def least(self, key: str, *, most: float) -> float:
+        """Return a number that may be nought."""
         try:
             value = float(self.text[key])
         except ValueError:
             value = float("nan")
-        if not 0 <= value <= 1:
-            self.faults.append(Fault(key, "a number in [0, 1]", repr(self.text[key])))
+        if not 0 <= value <= most:
+            self.faults.append(Fault(key, f"a number in [0, {most:g}]", repr(self.text[key])))
         return value
 
     def count(self, key: str, *, most: int) -> int:

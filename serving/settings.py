@@ -54,7 +54,19 @@ SETTINGS = (
     Setting(
         "SEEDRATE_PULL_SECONDS",
         "60",
-        "Longest time at start that fetching the champion may take, in (0, 600].",
+        "Longest time that fetching a model may take, in (0, 600].",
+    ),
+    Setting(
+        "SEEDRATE_POLL_SECONDS",
+        "10",
+        "Time between two looks at the alias, in [0, 3600], give or take a fifth; 0 looks at start "
+        "alone.",
+    ),
+    Setting(
+        "SEEDRATE_SHADOW_SHARE",
+        "0",
+        "Share of the recorded quotes that the alias `challenger` prices too, unseen by callers, "
+        "in [0, 1].",
     ),
     Setting(
         "SEEDRATE_AUDIT_SHARE",
@@ -204,6 +216,8 @@ class Settings:
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
     pull_seconds: float
+    poll_seconds: float  # 0: never after the start
+    shadow_share: float
     audit_share: float
     at_once: int
     ledger_queue: int
@@ -241,6 +255,8 @@ class Settings:
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
+            poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
+            shadow_share=reader.share("SEEDRATE_SHADOW_SHARE"),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
             at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
@@ -275,6 +291,11 @@ class Settings:
     def anchors(self) -> Path:
         """Return the folder of what outsiders have attested about the ledger."""
         return self.var / "ledger" / "anchors"
+
+    @property
+    def shadow(self) -> Path:
+        """Return the file of what the challenger would have asked."""
+        return self.var / "shadow.db"
 
     @property
     def policies(self) -> Path:
