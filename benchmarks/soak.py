@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,15 +66,17 @@ def apart(settings: Settings, folder: Path) -> dict[str, str]:
         "SEEDRATE_VAR": str(folder),
         "SEEDRATE_TRUSTED_KEYS": str(settings.trusted_keys),
         "SEEDRATE_LIMIT_PRICE": "10000000",
+        "SEEDRATE_LIMIT_EXPLAIN": "10000000",
+        "SEEDRATE_LIMIT_LEDGER": "10000000",
     }
 
 
-def key(environment: Mapping[str, str]) -> str:
+def key(environment: Mapping[str, str], scopes: Iterable[str] = ("price",)) -> str:
     """Return a new key of a server that reads this environment."""
     store = root.key_store(Settings.read(environment))
     try:
         expires = int(time.time()) + 24 * 3600
-        return store.create("local", "benchmark", frozenset({"price"}), expires).text
+        return store.create("local", "benchmark", frozenset(scopes), expires).text
     finally:
         store.close()
 
@@ -180,6 +182,14 @@ def server(
     finally:
         process.terminate()
         process.wait(30)
+
+
+def worker(supervisor: subprocess.Popen[bytes]) -> psutil.Process:
+    """Return the process that answers."""
+    for one in psutil.Process(supervisor.pid).children(recursive=True):
+        if "_bentoml_impl.worker.service" in one.cmdline():
+            return one
+    raise SystemExit("the server has no worker")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from serving.settings import Settings
 from tests.serving import known_key, small_model
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
+START_SECONDS = 180  # of a machine that is busy; else 5
 
 
 @pytest.fixture(scope="session")
