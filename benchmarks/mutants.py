@@ -31,7 +31,19 @@ TEXTS = (
     "../../etc/passwd", "'; DROP TABLE entry; --", "{{7*7}}", "${jndi:ldap://x}", "<script>", "%n",
     "x" * 5000, "\u4e2d" * 3000,
 )  # fmt: skip
-SHAPES = (None, True, False, [], {}, [[]], [None], {"": None}, nested(15), nested(17), nested(400))
+SHAPES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    nested(15),
+    nested(17),
+    nested(400),
+)
 PLAIN = st.one_of(
     st.sampled_from(EXTREMES),
     st.sampled_from(TEXTS),
@@ -119,7 +131,8 @@ def spoiled(draw: Callable[..., Any], examples: Sequence[Any]) -> bytes:
         if there := [*places(document)]:
             draw(st.sampled_from(CHANGES))(draw, document, draw(st.sampled_from(there)))
     text = json.dumps(document, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
-    return draw(st.sampled_from([whole, whole, whole, twice, cut, scratched]))(draw, text)
+    last: Callable[..., bytes] = draw(st.sampled_from([whole, whole, whole, twice, cut, scratched]))
+    return last(draw, text)
 
 
 def whole(draw: Callable[..., Any], text: bytes) -> bytes:
@@ -142,4 +155,5 @@ def cut(draw: Callable[..., Any], text: bytes) -> bytes:
 def scratched(draw: Callable[..., Any], text: bytes) -> bytes:
     """Put some bytes in the place of one."""
     where = draw(st.integers(0, len(text)))
-    return text[:where] + draw(st.binary(max_size=4)) + text[where + 1 :]
+    other: bytes = draw(st.binary(max_size=4))
+    return text[:where] + other + text[where + 1 :]
