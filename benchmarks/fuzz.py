@@ -13,6 +13,7 @@ by 20 MB once it is warm, if the ledger does not verify, or if it lacks a quote 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import orjson
@@ -42,6 +44,7 @@ from benchmarks.mutants import spoiled
 from benchmarks.soak import ROOT, apart, key, server, worker
 from serving.access.caller import SCOPES
 from serving.client import Client
+from serving.connection import GRACE_SECONDS
 from serving.doors import DOORS
 from serving.ledger.audit import audit
 from serving.ledger.entry import QUOTE
@@ -51,7 +54,7 @@ from serving.settings import Settings
 
 BODIES = 10_000
 OF_SCHEMA = 0.3  # share that schemathesis makes; what is not hostile besides is spoiled examples
-TIMEOUT_SECONDS = 2.0  # of the server, so that halves need not be waited for long
+HERE = "http://localhost"
 HANG_SECONDS, GROWTH_MB, SHOWN = 1.0, 20.0, 5
 PATIENCE_SECONDS = 60.0  # after which this process gives up, on a machine however busy
 
@@ -61,14 +64,16 @@ def main(many: int) -> None:
     folder = ROOT / "var/fuzz"
     shutil.rmtree(folder, ignore_errors=True)
     settings = Settings.read(os.environ)
-    environment = apart(settings, folder) | {"SEEDRATE_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)}
+    environment = apart(settings, folder)
     shutil.copytree(settings.models, folder / "models")
     with server(environment, folder) as (url, supervisor):
         shown = key(environment, SCOPES)
         with Client(url, shown) as client:
             document = orjson.loads(client.get("/openapi.json"))
         seen = Seen(worker(supervisor))
-        send_all(Sender(int(url.rpartition(":")[2]), shown, seen), document, many)
+        cut_seconds = settings.timeout_seconds + GRACE_SECONDS
+        port = int(url.rpartition(":")[2])
+        send_all(Sender(port, shown, seen, cut_seconds), document, many)
     wrong = [*seen.wrong(), *not_kept(folder, seen.given)]
     if not wrong:
         shutil.rmtree(folder)
@@ -76,24 +81,25 @@ def main(many: int) -> None:
 
 
 def send_all(sender: Sender, document: Mapping[str, Any], many: int) -> None:
-    """Send hostile requests first, which also warm the server up, then what is drawn."""
-    seen, good = sender.seen, orjson.dumps(examples(document)["good"])
+    """Send hostile requests first, halves beside them, then what is drawn."""
+    seen, shown = sender.seen, examples(document)
+    good = orjson.dumps(shown["good"])
     hostile = asks(sender.shown, good)
+    for body in shown.values():
+        sender.body("/v1/what-if", orjson.dumps(body))
+    sender.body("/v1/quotes/batch", orjson.dumps({"quotes": [*shown.values()]}))
     with ThreadPoolExecutor(16) as waiting:
-        for _ in range(max(1, many // 1000)):
-            sender.raw(Ask("a good request", Line(sender.shown)("POST", "/v1/quotes", good), True))
         never = [waiting.submit(sender.half, one) for one in halves(sender.shown, good) * 2]
         for ask in hostile:
             sender.raw(ask)
-        seen.line("hostile")
         for half in never:
             half.result()
-        seen.line("halves", warm=True)
-    by_schema = int(OF_SCHEMA * (many - len(hostile)))
-    of_schema(sender, document, by_schema)
+    seen.line("hostile", warm=True)
+    left = many - seen.statuses.total()
+    of_schema(sender, document, int(OF_SCHEMA * left))
     seen.line("by the schema")
     for part in range(2):
-        of_examples(sender, document, (many - len(hostile) - by_schema) // 2, part)
+        of_examples(sender, document, int((1 - OF_SCHEMA) * left / 2), part)
         seen.line("spoiled examples")
 
 
@@ -230,6 +236,7 @@ class Sender:
     port: int
     shown: str
     seen: Seen
+    cut_seconds: float  # after which the server ends a connection that keeps it waiting
 
     def body(self, path: str, body: bytes) -> None:
         """Send a body as a caller with a bug does."""
@@ -238,15 +245,16 @@ class Sender:
 
     def prepared(self, case: Any) -> None:
         """Send what schemathesis made."""
-        waited, began = self.waited(), time.perf_counter()
-        answer = case.call(
-            base_url=f"http://127.0.0.1:{self.port}",
-            headers={"Authorization": f"Bearer {self.shown}"},
-            timeout=PATIENCE_SECONDS,
-        )
-        taken = time.perf_counter() - began
-        came = Answer(answer.status_code, answer.content, taken, taken - self.waited() + waited)
-        self.seen.take(f"{case.method} {case.formatted_path} {case.body!r}"[:300], came, good=True)
+        asked = case.as_transport_kwargs(base_url=HERE)
+        path = asked["url"].removeprefix(HERE)
+        path += f"?{urlencode(asked['params'], doseq=True)}" if asked["params"] else ""
+        body = asked.get("data") or b""
+        if "json" in asked:
+            body = json.dumps(asked["json"]).encode()
+        body = body.encode() if isinstance(body, str) else body
+        more = "\r\n".join(f"{name}: {value}" for name, value in asked["headers"].items())
+        what = f"{case.method} {path} {body[:200]!r}"
+        self.raw(Ask(what, Line(self.shown)(case.method, path, body, more), good=True))
 
     def raw(self, ask: Ask) -> None:
         """Send bytes, and take the first answer to them."""
@@ -266,7 +274,7 @@ class Sender:
             line.sendall(ask.line.replace(b"KEY", uuid4().hex.encode(), 1))
             while line.recv(65_536):
                 pass
-        over = time.perf_counter() - began - self.waited() + waited - TIMEOUT_SECONDS - 1
+        over = time.perf_counter() - began - self.waited() + waited - self.cut_seconds
         self.seen.take(f"half: {ask.what}", Answer(0, b"", over, over), good=True)
 
     def exchange(self, line: bytes, method: str) -> tuple[int, bytes]:

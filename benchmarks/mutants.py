@@ -57,13 +57,12 @@ HUGE = st.builds(
     st.sampled_from([*EXTREMES, None, "", "x"]),
     st.sampled_from([100, 2000, 20_000]),
 )
-JUNK = st.one_of(
+JUNK = st.recursive(
     PLAIN,
-    st.recursive(
-        PLAIN,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-        max_leaves=8,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
     ),
+    max_leaves=8,
 )
 
 
