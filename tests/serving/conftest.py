@@ -66,7 +66,7 @@ def running(command: list[str], environ: Mapping[str, str], cwd: Path, log: Path
             yield f"http://127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
