@@ -54,10 +54,12 @@ bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger:
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10, then four times too much; 20 changes of the champion; 12 crashes of a ledger; its every byte altered
+soak: $(READY) ## a steady load on a server, MINUTES=10, four times too much, 20 changes of the champion, 10,000 wrong bodies, kills, a ledger's every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
 	@$(PY) -m benchmarks.overload
 	@$(PY) -m benchmarks.swaps
+	@$(PY) -m benchmarks.fuzz
+	@$(PY) -m benchmarks.restarts
 	@$(PY) -m benchmarks.crashes
 	@$(PY) -m benchmarks.tampering
 

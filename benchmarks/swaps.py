@@ -47,6 +47,7 @@ from serving.settings import Settings
 from training.promote import Act, Desk, Office
 from training.rules import Rules
 
+SCOPES = ("price", "metrics")
 CALLERS, POLL_SECONDS, LOOK_SECONDS = 4, 1.0, 0.1
 OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
 WAIT_SECONDS = 300.0
@@ -146,7 +147,7 @@ def phases(
         act(environment, "promote", numbers[0])
         expected = dict(said_of(versions, numbers, asked))
         with server(environment, folder) as (url, _):
-            load = Load(Client(url, key(environment), Patience(0)), asked, expected, per_second)
+            load = Load(Client(url, key(environment, SCOPES), Patience(0)), asked, expected, per_second)
             thread = Thread(target=load.run)
             thread.start()
             try:
@@ -247,7 +248,7 @@ def cold_start(
     shutil.copytree(folder / "models", own / "models")
     environment = {**environment, "SEEDRATE_VAR": str(own)}
     with server(environment, own) as (url, _):
-        load = Load(Client(url, key(environment), Patience(0)), asked, expected, 0)
+        load = Load(Client(url, key(environment, SCOPES), Patience(0)), asked, expected, 0)
         for at in range(len(asked)):
             load.one(at, CALM)
     print(f"cold start without the registry: {load.quotes} quotes", flush=True)

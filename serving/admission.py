@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.types import Receive, Scope, Send
-
 from serving.doors import Door
 from serving.problem import MEDIA_TYPE, OVERLOADED, RefusedError
 
-TURNED_AWAY = RefusedError(OVERLOADED, "fewer requests must be on their way, however: more").body()
-TURNED_AWAY_HEADERS = (
-    (b"content-type", MEDIA_TYPE.encode()),
-    (b"content-length", str(len(TURNED_AWAY)).encode()),
-    (b"retry-after", b"1"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+_TURNED_AWAY = RefusedError(OVERLOADED, "fewer requests must be on their way, however: more").body()
+TURNED_AWAY = (
+    f"HTTP/1.1 {OVERLOADED.status} Service Unavailable\r\n"
+    f"content-type: {MEDIA_TYPE}\r\n"
+    f"content-length: {len(_TURNED_AWAY)}\r\n"
+    "retry-after: 1\r\n"
+    "cache-control: no-store\r\n"
+    "x-content-type-options: nosniff\r\n\r\n"
+).encode() + _TURNED_AWAY
 A_ROUND = 4  # prices in one round of the event loop, in which one new connection is taken
 AUDITED = 0.25  # share of the places up to which explanations are audited
 
@@ -85,11 +84,10 @@ class Admission:
         """Return how many requests may have begun, those included that the gate will refuse."""
         return 2 * self._places
 
-    async def turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request unread, in words that were written before."""
+    def turn_away(self) -> bytes:
+        """Return the whole answer to a request that is refused unread, written before."""
         self.turned_away += 1
-        await send({"type": "http.response.start", "status": 503, "headers": TURNED_AWAY_HEADERS})
-        await send({"type": "http.response.body", "body": TURNED_AWAY})
+        return TURNED_AWAY
 
     def audits(self) -> bool:
         """Say whether there is time to audit a quote that was drawn."""

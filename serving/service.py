@@ -58,7 +58,7 @@ def gate(app: ASGIApp) -> ASGIApp:
     parts = server()
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
     Connection.most_tasks = parts.admission.most_on_their_way
-    Connection.turn_away = parts.admission.turn_away
+    Connection.turned_away = parts.admission.turn_away
     return parts.door(behind=app)
 
 

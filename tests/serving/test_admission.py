@@ -4,13 +4,14 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
-from serving.admission import A_ROUND, TURNED_AWAY_HEADERS, Admission
+from serving.admission import A_ROUND, Admission
 from serving.doors import DOORS, Door
 from serving.problem import OVERLOADED, TOO_MANY_REQUESTS, RefusedError
 from tests.serving.fakes import REQUEST, Open
-from tests.serving.http import Answer, ask, gate, office
+from tests.serving.http import ask, gate, office
 
 DOOR = {door.path: door for door in DOORS}
 QUOTE = DOOR["/v1/quotes"]
@@ -102,25 +103,16 @@ def test_prices_take_turns_so_that_callers_are_heard_in_between() -> None:
 
 
 def test_who_is_turned_away_is_told_what_the_gate_would_say() -> None:
-    app = gate(office(), admission=filled(1, 1))
-    ours = ask(app, "POST", "/v1/quotes", REQUEST)
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
+    ours = ask(gate(office(), admission=filled(1, 1)), "POST", "/v1/quotes", REQUEST)
     admission = Admission(1)
-    asyncio.run(admission.turn_away({}, _nothing, send))
-    headers = {name.decode(): value.decode() for name, value in TURNED_AWAY_HEADERS}
-    theirs = Answer(sent[0]["status"], headers, sent[1]["body"])
-    assert (theirs.status, theirs.document["code"]) == (ours.status, ours.document["code"])
-    assert set(theirs.document) == set(ours.document)
-    assert headers.items() <= {**ours.headers, "content-length": str(len(theirs.body))}.items()
+    said, _, body = admission.turn_away().partition(b"\r\n\r\n")
+    first, *lines = said.decode().split("\r\n")
+    headers = dict(line.split(": ") for line in lines)
+    theirs = orjson.loads(body)
+    assert (first.split()[1], theirs["code"]) == (str(ours.status), ours.document["code"])
+    assert set(theirs) == set(ours.document)
+    assert headers.items() <= {**ours.headers, "content-length": str(len(body))}.items()
     assert admission.turned_away == 1
-
-
-async def _nothing() -> Any:
-    raise AssertionError("it must be refused unread")
 
 
 def test_a_door_without_a_share_needs_no_place() -> None:
