@@ -23,6 +23,9 @@ from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
 from serving.champion import ROOT, champion
+from serving.console.house import House
+from serving.console.rooms import Rooms
+from serving.console.root import house
 from serving.contract import Contract
 from serving.desk import Desk, Reply
 from serving.desk import Ledger as AnyLedger
@@ -59,6 +62,7 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    console: House
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -72,8 +76,9 @@ class Server:
             entries=lambda: kept.size,
             anchored=anchors.last,
         )
-        sealer = Sealer(kept, settings.audit)
-        return cls(settings, gauges, kept, office, root.guard(settings), sealer)
+        sealer, guard = Sealer(kept, settings.audit), root.guard(settings)
+        console = house(Rooms(settings, office, kept, anchors), guard)
+        return cls(settings, gauges, kept, office, guard, sealer, console)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -105,6 +110,7 @@ class Server:
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
             new_error_id=new_error_id,
+            console=self.console,
         )
 
     async def quote(self, body: Any, caller: Caller, key: str | None) -> Reply:
@@ -113,6 +119,7 @@ class Server:
 
     def close(self) -> None:
         """Record what waits, and let the ledger and the keys go."""
+        self.console.close()
         self.guard.close()
         self.sealer.close()
         self.ledger.close()
