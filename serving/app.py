@@ -37,9 +37,10 @@ from serving.ledger.anchors import Anchors
 from serving.ledger.commitment import SALT_BYTES
 from serving.ledger.counter import Counter
 from serving.ledger.held import Held
-from serving.ledger.ledger import Ledger
+from serving.ledger.ledger import Ledger, NoLedger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
+from serving.ledger.reprice import DeskOf
 from serving.ledger.seals import Sealer
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
@@ -77,7 +78,7 @@ class Server:
             anchored=anchors.last,
         )
         sealer, guard = Sealer(kept, settings.audit), root.guard(settings)
-        console = house(Rooms(settings, office, kept, anchors), guard)
+        console = house(Rooms(settings, office, kept, anchors, repricer(settings)), guard)
         return cls(settings, gauges, kept, office, guard, sealer, console)
 
     def load(self) -> None:
@@ -204,6 +205,16 @@ def desk(
         stage=gauges.stage,
         audited=gauges.audit,
     )
+
+
+def repricer(settings: Settings) -> DeskOf:
+    """Return what makes desks of models and policies of before: they record nothing."""
+
+    def made(model: HazardModel, rules: Policy) -> Desk:
+        contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
+        return desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
+
+    return made
 
 
 def askable(contract: Contract, folder: Path) -> Mapping[str, Any]:

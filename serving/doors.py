@@ -14,6 +14,8 @@ JSON = "application/json"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
 HTML = "text/html"
+CSV = "text/csv"
+PYTHON = "text/x-python"
 PUBLIC = "public"
 
 KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
@@ -102,6 +104,11 @@ PAGES = (  # what people see: docs/console.md
     _page("POST", "/sign-in", PUBLIC, "Begin a session"),
     _page("POST", "/sign-out", PUBLIC, "End the session"),
     _page("GET", "/quotes", READ, "Show recorded quotes, searched and filtered"),
+    _page("GET", "/quotes.csv", READ, "Return the quotes found, for spreadsheets", CSV),
+    _page("GET", "/quotes/{quote_id}", READ, "Show a quote, and why it is what it is"),
+    _page("GET", "/quotes/{quote_id}/receipt.json", READ, "Return its proof as a file", JSON),
+    _page("GET", "/quotes/{quote_id}/reply.json", READ, "Return its recorded bytes", JSON),
+    _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 
 _ALL = (*DOORS, *PAGES)
