@@ -21,6 +21,7 @@ from serving.app import Server
 from serving.console.pages import quotes
 from serving.console.words import catalogue
 from serving.ledger import erasure
+from serving.ledger.listing import Sought
 from serving.settings import Settings
 from tests.conftest import ROOT
 from tests.serving import known_key, small_model
@@ -185,7 +186,7 @@ def test_pages_hold_every_quote_once(
         if onward is None:
             break
         path = onward[1].replace("&amp;", "&")
-    assert len(seen) == len(set(seen)) == own.ledger.store.reader.count("local", quotes.Sought())
+    assert len(seen) == len(set(seen)) == own.ledger.store.reader.count("local", Sought())
     back = re.search(r'rel="prev" href="([^"]+)"', told)
     assert back is not None
     assert browser.get(back[1].replace("&amp;", "&")).status == 200
