@@ -147,7 +147,9 @@ def phases(
         act(environment, "promote", numbers[0])
         expected = dict(said_of(versions, numbers, asked))
         with server(environment, folder) as (url, _):
-            load = Load(Client(url, key(environment, SCOPES), Patience(0)), asked, expected, per_second)
+            load = Load(
+                Client(url, key(environment, SCOPES), Patience(0)), asked, expected, per_second
+            )
             thread = Thread(target=load.run)
             thread.start()
             try:

@@ -29,6 +29,9 @@ from serving.access.guard import Guard
 from serving.admission import Admission
 from serving.answered import Answered
 from serving.champion import ROOT, Source
+from serving.console.house import House
+from serving.console.rooms import Rooms
+from serving.console.root import house
 from serving.contract import Contract
 from serving.desk import Desk, Given, Reply, Stage, nobody
 from serving.desk import Ledger as AnyLedger
@@ -41,8 +44,10 @@ from serving.ledger.commitment import SALT_BYTES
 from serving.ledger.counter import Counter
 from serving.ledger.held import Held
 from serving.ledger.ledger import Ledger
+from serving.ledger.none import NoLedger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
+from serving.ledger.reprice import DeskOf
 from serving.ledger.seals import Sealer
 from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
@@ -78,6 +83,7 @@ class Server:
     admission: Admission
     policy_in: Callable[[str], Policy]  # by currency: those of the start, whatever changes on disk
     shadow: Shadow
+    console: House
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -99,18 +105,20 @@ class Server:
         )
         gauges.build(code=code_digest(ROOT))
         sealer, policy_in = Sealer(kept, settings.audit), cache(partial(rules, settings))
+        guard = root.guard(settings)
         return cls(
             settings,
             gauges,
             kept,
             office,
-            root.guard(settings),
+            guard,
             sealer,
             RequestLog(settings.telling.log_share),
             tracing(settings),
             admission,
             policy_in,
             Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in),
+            house(Rooms(settings, office, kept, anchors, repricer(settings)), guard),
         )
 
     @cached_property
@@ -183,6 +191,7 @@ class Server:
             timeout_seconds=self.settings.timeout_seconds,
             observe=self._observe,
             new_error_id=new_error_id,
+            console=self.console,
         )
 
     def _observe(self, answered: Answered) -> None:
@@ -206,6 +215,7 @@ class Server:
             watching.close()
         if self.tracing is not None:
             self.tracing.close()
+        self.console.close()
         self.guard.close()
         self.sealer.close()
         self.ledger.close()
@@ -322,6 +332,16 @@ def desk(
         quoted=gauges.quoted,
         given=given,
     )
+
+
+def repricer(settings: Settings) -> DeskOf:
+    """Return what makes desks of models and policies of before: they record nothing."""
+
+    def made(model: HazardModel, rules: Policy) -> Desk:
+        contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
+        return desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
+
+    return made
 
 
 def askable(contract: Contract, folder: Path) -> Mapping[str, Any]:

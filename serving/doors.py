@@ -13,11 +13,21 @@ BATCH = 2048 * KIB
 JSON = "application/json"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
+HTML = "text/html"
+CSV = "text/csv"
+PYTHON = "text/x-python"
 PUBLIC = "public"
 
 KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-PARTS = {"quote_id": QUOTE_ID, "key": f"{KEY}(?:#[0-9]{{1,3}})?", "level": LEVEL, "index": INDEX}
+PARTS = {
+    "quote_id": QUOTE_ID,
+    "key": f"{KEY}(?:#[0-9]{{1,3}})?",
+    "level": LEVEL,
+    "index": INDEX,
+    "digest": "[0-9a-f]{16}",
+    "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
+}
 _PART = re.compile(r"\{(\w+)\}")
 
 
@@ -34,6 +44,7 @@ class Door:
     ours: bool = True  # False: BentoML answers
     keyed: bool = False  # needs an Idempotency-Key
     up_to: float = 0  # share of the places for prices that may be taken when it is let in; 0: all
+    page: bool = False  # the console answers: a query, forms, cookies, and refusals as pages
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -79,11 +90,36 @@ DOORS = (
     Door("GET", "/schema.json", "price", "What BentoML's client reads first", ours=False),
 )
 
+CONSOLE = "/console"
+FORM = 16 * KIB
+
+
+def _page(method: str, path: str, scope: str, says: str, replies: str = HTML) -> Door:
+    most = FORM if method == "POST" else 0
+    return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
+
+
+READ = "console:read"
+PAGES = (  # what people see: docs/console.md
+    _page("GET", "", PUBLIC, "Lead to the first page"),
+    _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
+    _page("GET", "/sign-in", PUBLIC, "Ask for a key"),
+    _page("POST", "/sign-in", PUBLIC, "Begin a session"),
+    _page("POST", "/sign-out", PUBLIC, "End the session"),
+    _page("GET", "/quotes", READ, "Show recorded quotes, searched and filtered"),
+    _page("GET", "/quotes.csv", READ, "Return the quotes found, for spreadsheets", CSV),
+    _page("GET", "/quotes/{quote_id}", READ, "Show a quote, and why it is what it is"),
+    _page("GET", "/quotes/{quote_id}/receipt.json", READ, "Return its proof as a file", JSON),
+    _page("GET", "/quotes/{quote_id}/reply.json", READ, "Return its recorded bytes", JSON),
+    _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
+)
+
+_ALL = (*DOORS, *PAGES)
 _FIXED: dict[str, tuple[Door, ...]] = {
-    path: tuple(door for door in DOORS if door.path == path)
-    for path in {door.path for door in DOORS if "{" not in door.path}
+    path: tuple(door for door in _ALL if door.path == path)
+    for path in {door.path for door in _ALL if "{" not in door.path}
 }
-_OTHERS = [(re.compile(door.pattern()), door) for door in DOORS if door.parts]
+_OTHERS = [(re.compile(door.pattern()), door) for door in _ALL if door.parts]
 
 
 def doors_at(path: str) -> tuple[Door, ...]:
