@@ -89,6 +89,21 @@ class Pricer:
         told = explain(model, parts, waterfall, known, x, audited)
         return Quote(price, waterfall, told, interval, model, self.policy, overrides)
 
+    def figure(
+        self,
+        project: Mapping[str, object],
+        deal: Deal,
+        support: Support | None = None,
+        overrides: Mapping[str, float] = NONE,
+        *,
+        caller: str = ANYONE,
+    ) -> Waterfall:
+        """Price a project that has been checked, and explain nothing: a quote's very waterfall."""
+        model = self.model
+        instrument = arranged(deal, support, self.policy, model.edges, overrides, caller)
+        reading = model.read(model.encoder.row(project, deal.terms))
+        return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
+
 
 @dataclass(frozen=True)
 class Quote:
