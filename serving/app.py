@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +13,7 @@ from starlette.types import ASGIApp
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing import policy
-from pricing.errors import InputError, SeedrateError
+from pricing.errors import SeedrateError
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
@@ -30,6 +28,7 @@ from serving.contract import Contract
 from serving.desk import Desk, Reply
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
+from serving.examples import askable
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.ledger import keyring, policies
@@ -49,8 +48,6 @@ from serving.openapi import openapi_document
 from serving.problem import new_error_id
 from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
-
-EXAMPLES = ROOT / "examples"
 
 
 @dataclass(frozen=True)
@@ -177,9 +174,7 @@ def bundle(
         desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
-        openapi=orjson.dumps(
-            openapi_document(model.column_set, contract, askable(contract, EXAMPLES))
-        ),
+        openapi=orjson.dumps(openapi_document(model.column_set, contract, askable(contract))),
     )
 
 
@@ -215,19 +210,6 @@ def repricer(settings: Settings) -> DeskOf:
         return desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
 
     return made
-
-
-def askable(contract: Contract, folder: Path) -> Mapping[str, Any]:
-    """Return the example requests of a folder that a model can be asked, by name."""
-    examples = {}
-    for path in sorted(folder.glob("*.json")):
-        request = orjson.loads(path.read_bytes())
-        try:
-            contract.read(request)
-        except InputError:  # meant for another column set
-            continue
-        examples[path.stem] = request
-    return examples
 
 
 def _warm(pricer: Pricer) -> None:
