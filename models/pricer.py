@@ -104,6 +104,15 @@ class Pricer:
             raise way.end
         return way.end
 
+    def figure(self, asked: Request) -> Waterfall:
+        """Price a request and explain nothing: the very waterfall of its quote."""
+        model = self.model
+        instrument = arranged(
+            asked.deal, asked.support, self.policy, model.edges, asked.overrides, asked.caller
+        )
+        reading = model.read(model.encoder.row(asked.project, asked.deal.terms))
+        return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
+
     def quotes(self, asked: Sequence[Request]) -> list[Quote | Exception]:
         """Quote many, which is faster: each gets what it would get alone, to the last bit.
 
@@ -195,21 +204,6 @@ class _Way:
         except Exception as error:  # whatever it is, the others are quoted
             self.end = error
         return None
-
-    def figure(
-        self,
-        project: Mapping[str, object],
-        deal: Deal,
-        support: Support | None = None,
-        overrides: Mapping[str, float] = NONE,
-        *,
-        caller: str = ANYONE,
-    ) -> Waterfall:
-        """Price a project that has been checked, and explain nothing: a quote's very waterfall."""
-        model = self.model
-        instrument = arranged(deal, support, self.policy, model.edges, overrides, caller)
-        reading = model.read(model.encoder.row(project, deal.terms))
-        return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
 
 
 @dataclass(frozen=True)

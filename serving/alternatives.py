@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from models.cheaper import Alternative, cheaper
-from models.pricer import Pricer
+from models.pricer import Pricer, Request
 from pricing.errors import SeedrateError
 from serving.access.caller import Caller
 from serving.desk import Desk
 from serving.terminal import FIGURES
 
-Request = Mapping[str, Any]
+Body = Mapping[str, Any]
 
 
-def alternatives(desk: Desk, body: Request, caller: Caller, now: datetime) -> list[Alternative]:
+def alternatives(desk: Desk, body: Body, caller: Caller, now: datetime) -> list[Alternative]:
     """Return what could be changed for a better price, the least effort first.
 
     Args:
@@ -33,10 +33,11 @@ def alternatives(desk: Desk, body: Request, caller: Caller, now: datetime) -> li
     def price(values: Mapping[str, object]) -> int | None:
         try:
             asked = contract.read(moved(body, values, terms))
-            support, overrides = asked.support(now.date()), asked.overrides
-            found = pricer.figure(
-                asked.project, asked.deal, support, overrides, caller=caller.tenant
+            support = asked.support(now.date())
+            request = Request(
+                asked.project, asked.deal, support, asked.overrides, caller=caller.tenant
             )
+            found = pricer.figure(request)
         except SeedrateError:  # such a project is not priced
             return None
         return found.total if FIGURES[found.of].costs else -found.total
@@ -48,7 +49,7 @@ def alternatives(desk: Desk, body: Request, caller: Caller, now: datetime) -> li
     return cheaper(pricer.model.column_set, pricer.model.peers, known, price)
 
 
-def moved(body: Request, values: Mapping[str, object], terms: Mapping[str, str]) -> dict[str, Any]:
+def moved(body: Body, values: Mapping[str, object], terms: Mapping[str, str]) -> dict[str, Any]:
     """Return a request with other values of columns.
 
     Args:
