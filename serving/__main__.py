@@ -27,6 +27,7 @@ from serving.champion import ROOT, champion
 from serving.client import Client, NoAnswerError, ProblemError
 from serving.contract import Contract
 from serving.desk import Desk
+from serving.examples import askable
 from serving.gauges import Gauges
 from serving.ledger import commands
 from serving.ledger.ledger import Ledger
@@ -127,7 +128,7 @@ def openapi() -> None:
     """Print the interface of the model that serves, as OpenAPI 3.1."""
     model = _champion(Settings.read(os.environ))
     contract = Contract.of(model.column_set)
-    examples = parts.askable(contract, parts.EXAMPLES)
+    examples = askable(contract)
     document = openapi_document(model.column_set, contract, examples)
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,7 +18,7 @@ from models.hazard import HazardModel
 from models.pricer import Pricer
 from models.registry import CHALLENGER
 from pricing import policy
-from pricing.errors import InputError, SeedrateError
+from pricing.errors import SeedrateError
 from pricing.instruments.term_loan import TermLoan
 from pricing.policy import Policy
 from pricing.schedule import REPAYMENTS, Terms
@@ -36,6 +35,7 @@ from serving.contract import Contract
 from serving.desk import Desk, Given, Reply, Stage, nobody
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
+from serving.examples import askable
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.ledger import keyring, policies
@@ -64,8 +64,6 @@ from serving.watch import Watch, metrics
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
-
-EXAMPLES = ROOT / "examples"
 
 
 @dataclass(frozen=True)
@@ -299,9 +297,7 @@ def bundle(
         ),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
-        openapi=orjson.dumps(
-            openapi_document(model.column_set, contract, askable(contract, EXAMPLES))
-        ),
+        openapi=orjson.dumps(openapi_document(model.column_set, contract, askable(contract))),
     )
 
 
@@ -342,19 +338,6 @@ def repricer(settings: Settings) -> DeskOf:
         return desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
 
     return made
-
-
-def askable(contract: Contract, folder: Path) -> Mapping[str, Any]:
-    """Return the example requests of a folder that a model can be asked, by name."""
-    examples = {}
-    for path in sorted(folder.glob("*.json")):
-        request = orjson.loads(path.read_bytes())
-        try:
-            contract.read(request)
-        except InputError:  # meant for another column set
-            continue
-        examples[path.stem] = request
-    return examples
 
 
 def _warm(pricer: Pricer) -> None:

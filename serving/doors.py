@@ -92,14 +92,17 @@ DOORS = (
 
 CONSOLE = "/console"
 FORM = 16 * KIB
+LARGE_FORM = 64 * KIB  # a whole request, and the one it started from
 
 
-def _page(method: str, path: str, scope: str, says: str, replies: str = HTML) -> Door:
-    most = FORM if method == "POST" else 0
+def _page(
+    method: str, path: str, scope: str, says: str, replies: str = HTML, *, form: int = FORM
+) -> Door:
+    most = form if method == "POST" else 0
     return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
 
 
-READ = "console:read"
+READ, EXPLAIN = "console:read", "explain"
 PAGES = (  # what people see: docs/console.md
     _page("GET", "", PUBLIC, "Lead to the first page"),
     _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
@@ -111,6 +114,10 @@ PAGES = (  # what people see: docs/console.md
     _page("GET", "/quotes/{quote_id}", READ, "Show a quote, and why it is what it is"),
     _page("GET", "/quotes/{quote_id}/receipt.json", READ, "Return its proof as a file", JSON),
     _page("GET", "/quotes/{quote_id}/reply.json", READ, "Return its recorded bytes", JSON),
+    _page("GET", "/what-if", EXPLAIN, "Offer a request to be changed"),
+    _page("POST", "/what-if", EXPLAIN, "Price a change, and record nothing", form=LARGE_FORM),
+    _page("GET", "/compare", READ, "Show what tells two prices apart"),
+    _page("GET", "/portfolio", READ, "Show the quoted book by grade, instrument and month"),
     _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 

@@ -24,7 +24,7 @@ from serving.problem import (
 )
 
 FIELD = "token"
-MOST_FIELDS = 200
+MOST_FIELDS = 400
 URLENCODED = "application/x-www-form-urlencoded"
 
 

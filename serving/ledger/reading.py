@@ -143,6 +143,11 @@ class Reader:
         """Return how many quotes there are, up to one more than `listing.MOST_COUNTED`."""
         return int(self._all(listing.counted(tenant, sought), tenant)[0][0])
 
+    def replies(self, tenant: str, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Return the replies of entries of a tenant by their number, without those erased."""
+        query = select(PRIVATE.c.seq, PRIVATE.c.reply).where(PRIVATE.c.tenant == tenant)
+        return {row.seq: row.reply for row in self._all(query.where(PRIVATE.c.seq.in_(seqs)))}
+
     def subjects(self, tenant: str, reference: str) -> list[int]:
         """Return the entries of a tenant that carry a reference, and are not erased."""
         query = select(PRIVATE.c.seq).where(PRIVATE.c.tenant == tenant)
