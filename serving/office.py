@@ -1,21 +1,22 @@
-"""The addresses that are ours, as a Starlette router."""
+"""The addresses that are ours, as an ASGI application behind the gate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access.caller import Caller
 from serving.desk import Desk, Reply
 from serving.documents import told_to
-from serving.doors import DOORS, JSON
+from serving.doors import JSON, Door
 from serving.gauges import CONTENT_TYPE, Gauges
-from serving.ledger.counter import Counter
+from serving.ledger.counter import Answers, Counter
 from serving.problem import NOT_READY, RefusedError
 
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -41,6 +42,8 @@ class Office:
         self._gauges = gauges
         self.bundle: Bundle | None = None
         self.trouble = "no model has been loaded yet"
+        self.standing: Callable[[], Mapping[str, Any]] = dict  # what is known of models
+        self.said: Callable[[], Mapping[str, Any]] = dict  # what anybody may know of it
 
     @property
     def why_not_ready(self) -> str:
@@ -58,27 +61,38 @@ class Office:
             raise self._not_ready(self.trouble)
         return self.bundle
 
-    def router(self) -> Router:
-        """Return the addresses as an ASGI application."""
-        answers = {
+    def answers(self) -> Answers:
+        """Return what answers, by address."""
+        return {
             "/v1/quotes": self.quote,
             "/v1/quotes/batch": self.batch,
             **self._counter.answers(),
             "/v1/what-if": self.what_if,
             "/v1/model": self.model,
+            "/v1/registry": self.registry,
             "/v1/columns": self.columns,
             "/openapi.json": self.openapi,
             "/livez": self.alive,
             "/readyz": self.ready,
             "/metrics": self.metrics,
         }
-        doors = [door for door in DOORS if door.ours]
-        return Router([Route(d.route, answers[d.path], methods=[d.method]) for d in doors])
+
+    def app(self) -> ASGIApp:
+        """Return the addresses as an ASGI application: the gate has found the door already."""
+        answers = self.answers()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            door: Door = scope["state"]["door"]
+            response = await answers[door.path](Request(scope, receive))
+            await response(scope, receive, send)
+
+        return answer
 
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""
         asked = request.scope["state"]
         reply = await self.served.desk.quote(asked["body"], asked["caller"], asked["key"])
+        asked["quote_id"] = reply.quote_id
         return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:
@@ -96,6 +110,10 @@ class Office:
         """Answer GET /v1/model."""
         return _json(told_to(_caller(request).tenant, self.served.model))
 
+    async def registry(self, request: Request) -> Response:
+        """Answer GET /v1/registry."""
+        return _json(orjson.dumps(self.standing()))
+
     async def columns(self, request: Request) -> Response:
         """Answer GET /v1/columns."""
         return _json(self.served.columns)
@@ -112,7 +130,7 @@ class Office:
         """Answer GET /readyz."""
         if self.why_not_ready:
             raise self._not_ready(self.why_not_ready)
-        return _json(orjson.dumps({"ready": True}))
+        return _json(orjson.dumps({"ready": True, **self.said()}))
 
     async def metrics(self, request: Request) -> Response:
         """Answer GET /metrics."""

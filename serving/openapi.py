@@ -56,14 +56,14 @@ WITH_BODY = (
     NOT_READY,
 )
 CLOSED = (UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS, ACCESS_UNAVAILABLE)
-PRICED = (NOT_QUOTED,)
-KEPT = (OVERLOADED, NOT_RECORDED)
+PRICED = (NOT_QUOTED, OVERLOADED)
+KEPT = (NOT_RECORDED,)
 KEYED = (MISSING_KEY, KEY_IN_USE, KEY_REUSED, ERASED)
 READ = (QUOTE_NOT_FOUND, NOT_RECORDED)
 
 ALSO: dict[str, tuple[Problem, ...]] = {
     "/v1/quotes": PRICED + KEPT + KEYED,
-    "/v1/quotes/batch": (MISSING_KEY, KEY_IN_USE, NOT_RECORDED),
+    "/v1/quotes/batch": (MISSING_KEY, KEY_IN_USE, OVERLOADED, NOT_RECORDED),
     "/v1/quotes/{quote_id}": (*READ, ERASED),
     "/v1/quotes/{quote_id}/receipt": READ,
     "/v1/keys/{key}": (KEY_NOT_FOUND, KEY_IN_USE, ERASED, NOT_RECORDED),
@@ -102,6 +102,7 @@ REPLIES: dict[str, tuple[str, Json]] = {
     "/v1/tile/{level}/{index}": ("A C2SP tile", {"type": "string", "format": "binary"}),
     "/v1/what-if": ("The quote, not recorded", {"$ref": "#/components/schemas/Quote"}),
     "/v1/model": ("The card", OBJECT),
+    "/v1/registry": ("Which model serves here, since when, and what was refused", OBJECT),
     "/v1/columns": ("The dictionary", OBJECT),
     "/openapi.json": ("This document", OBJECT),
     "/livez": ("It answers", OBJECT),

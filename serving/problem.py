@@ -49,7 +49,7 @@ TOO_MANY_REQUESTS = Problem("too_many_requests", 429, "The tenant asks more than
 INTERNAL_ERROR = Problem("internal_error", 500, "The server failed")
 NOT_READY = Problem("not_ready", 503, "No model is loaded")
 ACCESS_UNAVAILABLE = Problem("access_unavailable", 503, "Credentials cannot be checked")
-OVERLOADED = Problem("overloaded", 503, "Too many quotes are waiting to be recorded")
+OVERLOADED = Problem("overloaded", 503, "The server has too much to do")
 NOT_RECORDED = Problem("not_recorded", 503, "The quote could not be recorded")
 TIMED_OUT = Problem("timed_out", 504, "The answer took too long")
 
@@ -149,7 +149,9 @@ def answer(error: Exception, new_error_id: Callable[[], str], where: str) -> Ref
         case PolicyError():
             return RefusedError(NOT_QUOTED, str(error))
     error_id = new_error_id()
-    log.error("error %s at %s", error_id, where, exc_info=error)
+    log.error(
+        "error %s at %s", error_id, where, exc_info=error, extra={"told": {"error_id": error_id}}
+    )
     return RefusedError(INTERNAL_ERROR, f"this was logged as error {error_id}")
 
 

@@ -7,16 +7,18 @@ answers our addresses itself and leaves two to BentoML: docs/decisions/0010-insi
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
+import uvicorn.protocols.http.auto
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from serving.connection import GRACE_SECONDS, Connection
 from serving.doors import JSON
-from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
 from serving.settings import Settings
 
@@ -44,13 +46,20 @@ TUNED: dict[str, Any] = {
 def server() -> Server:
     """Return the parts of this process, from its environment; made when first asked for."""
     from serving.app import Server  # the supervisor imports this file too, and prices nothing
+    from serving.log import install
 
-    return Server.open(Settings.read(os.environ))
+    settings = Settings.read(os.environ)
+    install(settings.telling.log)
+    return Server.open(settings)
 
 
-def gate(app: ASGIApp) -> Gate:
+def gate(app: ASGIApp) -> ASGIApp:
     """Return the gate in front of BentoML's own application."""
-    return server().gate(behind=app)
+    parts = server()
+    Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
+    Connection.most_tasks = parts.admission.most_on_their_way
+    Connection.turned_away = parts.admission.turn_away
+    return parts.door(behind=app)
 
 
 @bentoml.service(name="seedrate", **TUNED)
@@ -61,6 +70,7 @@ class Seedrate:
         """Open the ledger, load the champion, and keep the collector off what stays."""
         self.server = server()
         self.server.load()
+        logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
@@ -75,7 +85,10 @@ class Seedrate:
         try:
             reply = await self.server.quote(request, asked["caller"], asked["key"])
         except Exception as error:
-            return _problem(answer(error, new_error_id, "/quote"), ctx)
+            refusal = answer(error, new_error_id, "/quote")
+            asked["code"] = refusal.problem.code
+            return _problem(refusal, ctx)
+        asked["quote_id"] = reply.quote_id
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment
@@ -106,4 +119,5 @@ def _as_it_is(response: Response) -> dict[str, Any]:
     return cast("dict[str, Any]", response)
 
 
+uvicorn.protocols.http.auto.AutoHTTPProtocol = Connection  # BentoML has no setting for it
 Seedrate.add_asgi_middleware(gate)  # type: ignore[attr-defined]  # mypy ignores class decorators

@@ -7,6 +7,8 @@ words; the audit has the reason.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +56,7 @@ class Guard:
         if door.scope == PUBLIC:
             return NOBODY
         try:
-            caller = await self._shown(authorization)
+            caller = await self.shown(authorization)
             if door.scope not in caller.scopes:
                 known = {"tenant": caller.tenant, "client": caller.client}
                 raise CredentialError(Why.OUT_OF_SCOPE, **known)
@@ -62,6 +64,24 @@ class Guard:
             self._note(error, door)
             raise _refused(error.why, door) from None
         return caller
+
+    async def shown(self, authorization: bytes | None) -> Caller:
+        """Return whose credential a header shows.
+
+        Raises:
+            CredentialError: nobody's.
+            RefusedError: it cannot be checked now.
+        """
+        if authorization is None:
+            raise CredentialError(Why.NONE)
+        scheme, _, credential = authorization.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise CredentialError(Why.MALFORMED)
+        if credential.startswith(KEY_START):
+            return await self.ring.caller(credential)
+        if self.issuer is None:
+            raise CredentialError(Why.MALFORMED)
+        return await self.issuer.caller(credential)
 
     def enter(self, door: Door, caller: Caller, body: Any) -> None:
         """Let a request of a caller begin; `leave` ends it.
@@ -76,14 +96,19 @@ class Guard:
         """
         if door.scope == PUBLIC:
             return
-        quotes = body.get("quotes") if isinstance(body, dict) else None
-        cost = max(len(quotes), 1) if isinstance(quotes, list) else 1
-        try:
-            self.limits.enter(caller.tenant, door.scope, cost)
-        except RefusedError:
-            whose = {"tenant": caller.tenant, "client": caller.client}
-            self.refusals.note(Why.LIMITED, route=door.path, **whose)
-            raise
+        with self._noting(door, caller):
+            self.limits.enter(caller.tenant, door.scope, _cost(body))
+
+    def check(self, door: Door, caller: Caller) -> None:
+        """Refuse a caller whose tenant has too much under way, before anything is read.
+
+        Raises:
+            RefusedError: `too_many_requests`.
+        """
+        if door.scope == PUBLIC:
+            return
+        with self._noting(door, caller):
+            self.limits.check(caller.tenant)
 
     def leave(self, door: Door, caller: Caller) -> None:
         """End a request that `enter` let begin."""
@@ -94,17 +119,14 @@ class Guard:
         """Let the store go."""
         self.ring.close()
 
-    async def _shown(self, authorization: bytes | None) -> Caller:
-        if authorization is None:
-            raise CredentialError(Why.NONE)
-        scheme, _, credential = authorization.partition(b" ")
-        if scheme.lower() != b"bearer":
-            raise CredentialError(Why.MALFORMED)
-        if credential.startswith(KEY_START):
-            return await self.ring.caller(credential)
-        if self.issuer is None:
-            raise CredentialError(Why.MALFORMED)
-        return await self.issuer.caller(credential)
+    @contextmanager
+    def _noting(self, door: Door, caller: Caller) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError:
+            whose = {"tenant": caller.tenant, "client": caller.client}
+            self.refusals.note(Why.LIMITED, route=door.path, **whose)
+            raise
 
     def _note(self, error: CredentialError, door: Door) -> None:
         self.refusals.note(
@@ -114,6 +136,12 @@ class Guard:
             client=error.client,
             key_id=error.key_id,
         )
+
+
+def _cost(body: Any) -> int:
+    """Return what a request draws on a budget: 1, or the number of quotes in a batch."""
+    quotes = body.get("quotes") if isinstance(body, dict) else None
+    return max(len(quotes), 1) if isinstance(quotes, list) else 1
 
 
 def _refused(why: Why, door: Door) -> RefusedError:

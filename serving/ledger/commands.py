@@ -12,23 +12,19 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
-from models.hazard import HazardModel
-from models.pricer import Pricer
 from pricing.errors import InputError, SeedrateError
-from pricing.policy import Policy
 from serving import app as parts
+from serving.access import root
+from serving.access.audit import Event
 from serving.access.caller import LOCAL
-from serving.contract import Contract
-from serving.desk import Desk
-from serving.gauges import Gauges
-from serving.ledger import erasure, keyring, rotation, seals, tree
+from serving.ledger import erasure, keyring, migrate, rotation, seals, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
 from serving.ledger.chain import Chain
 from serving.ledger.entry import KEY, microseconds
 from serving.ledger.export import export as export_tiles
 from serving.ledger.held import Held
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
 from serving.ledger.note import Checkpoint, Verifier
 from serving.ledger.receipt import receipt
 from serving.ledger.reprice import reprice as priced_again
@@ -74,8 +70,7 @@ def verify(
             _end(CANNOT_TELL, f"cannot tell: {error}")
     for fault in found.faults:
         typer.echo(f"TAMPERED: {fault}")
-    root = found.root.hex()
-    said = f"{found.size} entries, {found.erased} of them erased, root {root}"
+    said = f"{found.size} entries, {found.erased} of them erased, root {found.root.hex()}"
     _end(TAMPERED if found.faults else INTACT, said)
 
 
@@ -123,11 +118,15 @@ def consistency(
 @ledger_cli.command()
 def export(folder: Annotated[Path, typer.Argument(help="Made if absent.")]) -> None:
     """Write checkpoint, tiles and public entries as files that C2SP's tools read."""
-    _, store = _opened()
+    settings, store = _opened()
     with closing(store.reader) as reader:
         note = reader.checkpoint()
         if note is None:
             _end(CANNOT_TELL, "no checkpoint was signed yet")
+        entries = Checkpoint.parse(note).size
+        root.audit(settings).note(
+            Event("exported", LOCAL.tenant, LOCAL.client, why=f"{entries} entries")
+        )
         typer.echo(f"{export_tiles(reader, note, folder)} files in {folder}")
 
 
@@ -198,7 +197,7 @@ def reprice(quote_id: QuoteId, tenant: Tenant = LOCAL.tenant) -> None:
     if kept is None:
         _end(CANNOT_TELL, "no quote is recorded under this id")
     try:
-        made = priced_again(settings, kept, lambda model, rules: _desk(settings, model, rules))
+        made = priced_again(settings, kept, parts.repricer(settings))
     except (RefusedError, SeedrateError) as error:
         _end(CANNOT_TELL, f"cannot tell: {error}")
     code = "the same program" if made.same_code else "another program than made it"
@@ -229,6 +228,15 @@ def key() -> None:
             typer.echo(one.line)
 
 
+@ledger_cli.command()
+def tables() -> None:
+    """Make the tables of the ledger, or bring them to this version, as their owner."""
+    _, store = _opened()
+    with closing(store):
+        store.open()
+    typer.echo(f"{store.name}: the tables are of version {migrate.NEWEST}")
+
+
 def _opened() -> tuple[Settings, Store]:
     """Return the settings and their store, to read from."""
     settings = Settings.read(os.environ)
@@ -243,11 +251,6 @@ def _writing() -> closing[Ledger]:
         ledger.close()
         _end(CANNOT_TELL, trouble)
     return closing(ledger)
-
-
-def _desk(settings: Settings, model: HazardModel, rules: Policy) -> Desk:
-    contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
-    return parts.desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
 
 
 def _erasable(store: Store, reference: str, quote: str, before: str, tenant: str) -> list[int]:

@@ -16,6 +16,7 @@ import orjson
 
 from serving.ledger.canonical import canonical
 from serving.ledger.commitment import commit, commit_all
+from serving.ledger.listing import Facts
 from serving.ledger.tree import leaf_hash
 from serving.problem import ERASED, KEY_REUSED, RefusedError
 
@@ -54,6 +55,7 @@ class Entry:
     leaf: bytes
     created_us: int
     private: Private | None
+    facts: Facts | None = None  # as they are listed; None: an entry of the ledger's own
 
     @property
     def key_of_tenant(self) -> tuple[str, str]:
@@ -86,6 +88,12 @@ class Kept:
         if self.private is None:
             raise RefusedError(ERASED, f"the reply of {self.quote_id} must not be kept any longer")
         return self.private.reply
+
+    @property
+    def batch_size(self) -> int | None:
+        """Return how many requests had the batch that it was asked in; None for one quote."""
+        place = orjson.loads(self.body).get("batch")
+        return None if place is None else int(place[1])
 
     def check_request(self, request: bytes) -> None:
         """Check that a request is the one that was recorded under its key.
@@ -123,6 +131,7 @@ def of_quote(
     salt: bytes,
     now: datetime,
     code: str,
+    place: tuple[int, int] | None = None,
 ) -> Entry:
     """Return the entry of a quote.
 
@@ -136,6 +145,7 @@ def of_quote(
         salt: 32 random bytes.
         now: when it was made.
         code: the digest of the program that made it.
+        place: in the batch that it was asked in, counted from 0, and how many that batch had.
     """
     request = written(asked)
     commitments = commit_all(salt, _values(asked, request, explanation, reply))
@@ -154,9 +164,11 @@ def of_quote(
         "policy": _named(document.get("policy")),
         "code": code,
         "commit": commitments,
+        **({} if place is None else {"batch": [*place]}),
     }
     private = Private(asked.get("reference"), salt, request, reply)
-    return _entry(body, bytes.fromhex(commitments["request"]), private)
+    facts = Facts.of(body, private.reference, document)
+    return _entry(body, bytes.fromhex(commitments["request"]), private, facts)
 
 
 def of_ledger(kind: str, entry_id: str, now: datetime, says: Mapping[str, Any]) -> Entry:
@@ -178,7 +190,9 @@ def microseconds(now: datetime) -> int:
     return int(now.timestamp()) * 1_000_000 + now.microsecond
 
 
-def _entry(body: Mapping[str, Any], request: bytes, private: Private | None) -> Entry:
+def _entry(
+    body: Mapping[str, Any], request: bytes, private: Private | None, facts: Facts | None = None
+) -> Entry:
     written_body = canonical(body)
     return Entry(
         quote_id=body["id"],
@@ -190,6 +204,7 @@ def _entry(body: Mapping[str, Any], request: bytes, private: Private | None) -> 
         leaf=leaf_hash(written_body),
         created_us=body["time_us"],
         private=private,
+        facts=facts,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Row, Select, and_, func, select
 
+from serving.ledger import listing
 from serving.ledger.entry import Kept, Private
-from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, PRIVATE, TILE
+from serving.ledger.listing import FACTS, Listed, Place, Sought
+from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, LEAVES, PRIVATE, QUOTE_INDEX, TILE
 from serving.ledger.tree import Edge, ProofError
 
 CHUNK = 2000  # rows of a page
@@ -23,6 +25,11 @@ _KEPT = select(
     PRIVATE.c.reply,
     ENTRY.c.idem_key,
 ).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+_SAME = and_(
+    QUOTE_INDEX.c.tenant == ENTRY.c.tenant,
+    QUOTE_INDEX.c.created_us == ENTRY.c.created_us,
+    QUOTE_INDEX.c.seq == ENTRY.c.seq,
+)
 
 
 class Reader:
@@ -46,18 +53,18 @@ class Reader:
     def find(self, tenant: str, quote_id: str) -> Kept | None:
         """Return what is recorded under an id."""
         query = _KEPT.where(ENTRY.c.quote_id == quote_id, ENTRY.c.tenant == tenant)
-        found = [kept(row) for row in self._all(query)]
+        found = [kept(row) for row in self._all(query, tenant)]
         return found[0] if found else None
 
     def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""
         query = _KEPT.where(ENTRY.c.tenant == tenant, ENTRY.c.idem_key.in_(keys))
-        return {row.idem_key: kept(row) for row in self._all(query)}
+        return {row.idem_key: kept(row) for row in self._all(query, tenant)}
 
     def leaves(self, low: int, high: int) -> list[bytes]:
         """Return the leaves from low to before high."""
-        query = select(ENTRY.c.leaf).where(ENTRY.c.seq >= low, ENTRY.c.seq < high)
-        return [row.leaf for row in self._all(query.order_by(ENTRY.c.seq))]
+        query = select(LEAVES.c.leaf).where(LEAVES.c.seq >= low, LEAVES.c.seq < high)
+        return [row.leaf for row in self._all(query.order_by(LEAVES.c.seq))]
 
     def tile(self, level: int, index: int) -> bytes | None:
         """Return a full tile; None if it is not stored."""
@@ -94,14 +101,20 @@ class Reader:
 
     def rows(self) -> Iterator[Row[Any]]:
         """Give every entry in order, with what is private beside it."""
-        query = select(
-            ENTRY,
-            PRIVATE.c.tenant.label("private_tenant"),
-            PRIVATE.c.reference,
-            PRIVATE.c.salt,
-            PRIVATE.c.request.label("asked"),
-            PRIVATE.c.reply,
-        ).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+        query = (
+            select(
+                ENTRY,
+                PRIVATE.c.tenant.label("private_tenant"),
+                PRIVATE.c.reference,
+                PRIVATE.c.salt,
+                PRIVATE.c.request.label("asked"),
+                PRIVATE.c.reply,
+                QUOTE_INDEX.c.quote_id.label("listed_id"),
+                *(QUOTE_INDEX.c[name].label(f"listed_{name}") for name in FACTS),
+            )
+            .join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+            .join(QUOTE_INDEX, _SAME, isouter=True)
+        )
         at = -1
         while page := self._all(query.where(ENTRY.c.seq > at).order_by(ENTRY.c.seq).limit(CHUNK)):
             yield from page
@@ -112,6 +125,28 @@ class Reader:
         alone = select(func.count()).select_from(PRIVATE)
         row = self._one(alone.where(PRIVATE.c.seq.not_in(select(ENTRY.c.seq))))
         return int(row[0])
+
+    def unlisted(self) -> int:
+        """Return the number of rows of the list that belong to no entry."""
+        alone = select(func.count()).select_from(QUOTE_INDEX.join(ENTRY, _SAME, isouter=True))
+        row = self._one(alone.where(ENTRY.c.seq.is_(None)))
+        return int(row[0])
+
+    def quotes(
+        self, tenant: str, sought: Sought, than: Place | None, most: int, *, newer: bool = False
+    ) -> list[Listed]:
+        """Return quotes older than a place, the newest first; or those newer, the oldest first."""
+        query = listing.older(tenant, sought, than, most, newer=newer)
+        return [listing.listed(row) for row in self._all(query, tenant)]
+
+    def count(self, tenant: str, sought: Sought) -> int:
+        """Return how many quotes there are, up to one more than `listing.MOST_COUNTED`."""
+        return int(self._all(listing.counted(tenant, sought), tenant)[0][0])
+
+    def replies(self, tenant: str, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Return the replies of entries of a tenant by their number, without those erased."""
+        query = select(PRIVATE.c.seq, PRIVATE.c.reply).where(PRIVATE.c.tenant == tenant)
+        return {row.seq: row.reply for row in self._all(query.where(PRIVATE.c.seq.in_(seqs)))}
 
     def subjects(self, tenant: str, reference: str) -> list[int]:
         """Return the entries of a tenant that carry a reference, and are not erased."""
@@ -127,8 +162,11 @@ class Reader:
         """Let the database go."""
         self._engine.dispose()
 
-    def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _all(self, query: Select[Any], tenant: str = "") -> Sequence[Row[Any]]:
+        """Return rows; a role that may see one tenant's alone must say whose, for a transaction."""
         with self._engine.connect() as connection:
+            if tenant and connection.dialect.name == "postgresql":
+                connection.execute(select(func.set_config("seedrate.tenant", tenant, True)))
             return connection.execute(query).all()
 
     def _one(self, query: Select[Any]) -> Row[Any]:

@@ -2,9 +2,13 @@
 
 entry       what was recorded, for ever: neither changed nor deleted (triggers see to that)
 private     what may be erased of an entry: the salt, the request, the reply
+quote_index what is listed of quotes: it follows from the two above (serving/ledger/listing.py)
 head        one row: how many entries there are, and the right edge of their tree
 tile        full tiles of the tree, with their roots
 checkpoint  every checkpoint that was ever signed
+leaves      a view: the leaf of every entry, whose ever it is
+
+In PostgreSQL whoever is not the owner sees entries and private parts of one tenant at a time.
 """
 
 from __future__ import annotations
@@ -19,11 +23,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
 METADATA = MetaData()
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")  # there an INTEGER has 64 bits
+BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")  # so that a beginning is a range
 
 ENTRY = Table(
     "entry",
@@ -58,6 +65,25 @@ PRIVATE = Table(
     Index("private_reference", "tenant", "reference"),
     sqlite_strict=True,
 )
+QUOTE_INDEX = Table(  # in the order in which people read: a tenant's, by time
+    "quote_index",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("created_us", WHOLE, primary_key=True, autoincrement=False),
+    Column("seq", WHOLE, primary_key=True, autoincrement=False),
+    Column("quote_id", Text, nullable=False),
+    Column("instrument", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("figure", Text),
+    Column("hundredths", WHOLE),  # of the figure, in 0.01 bp
+    Column("rate", Text),
+    Column("reference", BYTEWISE),  # this and the next two are private: null once erased
+    Column("amount", WHOLE),
+    Column("grade", WHOLE),
+    Index("quote_index_reference", "tenant", "reference"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
 HEAD = Table(
     "head",
     METADATA,
@@ -83,8 +109,10 @@ CHECKPOINT = Table(
     sqlite_strict=True,
 )
 
+LEAVES = table("leaves", column("seq"), column("leaf"))
 FOR_EVER = ("entry", "tile", "checkpoint")  # neither changed nor deleted
 INCOMING = (
     "seq", "quote_id", "tenant", "idem_key", "kind", "request", "body", "leaf", "created_us",
-    "reference", "salt", "asked", "reply", "edge",
+    "reference", "salt", "asked", "reply",
+    "instrument", "model", "figure", "hundredths", "rate", "amount", "grade", "edge",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message
 
+from serving.admission import Admission
 from serving.doors import Door
 from serving.gate import Gate
 from serving.gauges import Gauges
@@ -29,7 +30,9 @@ HOST: Header = (b"host", b"localhost:3000")
 def address(door: Door) -> str:
     """Return an address of a door at which nothing is recorded."""
     parts = {"quote_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "key": "k", "level": "0"}
-    return door.path.format_map({**parts, "index": "x999/999"})
+    return door.path.format_map(
+        {**parts, "index": "x999/999", "digest": "0" * 16, "asset": "console.css"}
+    )
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    pairs: tuple[tuple[str, str], ...] = ()  # the headers, also those that come twice
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        return [value for known, value in self.pairs if known == name]
 
     @property
     def document(self) -> Any:
@@ -45,9 +53,10 @@ class Answer:
 
 def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
-        "ours": office.router(),
+        "ours": office.app(),
         "behind": None,
         "guard": Open(),
+        "admission": Admission(64),
         "hosts": frozenset({"localhost", "[::1]"}),
         "timeout_seconds": 5.0,
         "observe": Gauges().request,
@@ -115,8 +124,6 @@ async def _ask(
 
     await app(scope, receive, send)
     start, *rest = sent
-    return Answer(
-        start["status"],
-        {k.decode().lower(): v.decode() for k, v in start["headers"]},
-        b"".join(message["body"] for message in rest),
-    )
+    pairs = [(k.decode().lower(), v.decode()) for k, v in start["headers"]]
+    body = b"".join(message["body"] for message in rest)
+    return Answer(start["status"], dict(pairs), body, tuple(pairs))

@@ -169,8 +169,8 @@ def worker(url: str) -> psutil.Process:
     port = url.rpartition(":")[2]
     (found,) = [
         one
-        for one in psutil.process_iter()
-        if "_bentoml_impl.worker.service" in one.cmdline()
+        for one in psutil.process_iter(["cmdline"])  # others may end meanwhile
+        if "_bentoml_impl.worker.service" in (one.info["cmdline"] or [])
         and port in (one.parent() or one).cmdline()
     ]
     return found

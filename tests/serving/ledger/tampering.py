@@ -24,7 +24,10 @@ from serving.ledger.reading import Reader
 from serving.ledger.schema import METADATA
 from serving.ledger.tiles import WIDTH, Tiles
 
-NUMBERS = {"seq", "id", "size", "level", "idx", "created_us"}
+NUMBERS = {
+    "seq", "id", "size", "level", "idx", "created_us", "hundredths", "amount", "grade",
+}  # fmt: skip
+ROWS = ("entry", "private", "quote_index")
 WHOLE_BYTES = 8
 ALL = 10**9  # faults
 
@@ -44,7 +47,7 @@ class Inside(Reader):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _all(self, query: Select[Any]) -> Any:
+    def _all(self, query: Select[Any], tenant: str = "") -> Any:
         return self._connection.execute(query).all()
 
     def _one(self, query: Select[Any]) -> Row[Any]:
@@ -61,7 +64,8 @@ class Victim:
         self.database.execute("ATTACH ? AS source", (str(path),))
         for table in METADATA.tables:
             self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM source.{table}")
-        for table in ("entry", "private"):
+        self.database.execute("CREATE VIEW leaves AS SELECT seq, leaf FROM entry")
+        for table in ROWS:
             self.database.execute(f"CREATE INDEX {table}_seq ON {table} (seq)")
         engine = create_engine("sqlite://", creator=lambda: self.database, poolclass=StaticPool)
         self.reader = Inside(engine.connect())
@@ -114,7 +118,7 @@ def written(column: str) -> str:
 
 def every_byte_of_rows(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     """Flip a byte of a column in all rows at once, and ask for a fault that names each row."""
-    for table in ("entry", "private"):
+    for table in ROWS:
         for column in victim.columns(table):
             if column != "seq":
                 yield _columnwise(victim, table, column, stride)
@@ -125,7 +129,7 @@ def _columnwise(victim: Victim, table: str, column: str, stride: int) -> Tally:
     size = "8" if column in NUMBERS else f"length(CAST({column} AS BLOB))"
     for at in range(0, victim.longest(table, column), stride):
         mask = 1 + (at * 37 + 11) % 255
-        query = f"SELECT seq FROM {table} WHERE {size} > ?"
+        query = f"SELECT seq FROM {table} WHERE {column} IS NOT NULL AND {size} > ?"
         hit = {row[0] for row in victim.database.execute(query, (at,))}
         with victim.altered() as database:
             database.execute(f"UPDATE {table} SET {column} = {written(column)}", (at, mask))
@@ -138,7 +142,7 @@ def _columnwise(victim: Victim, table: str, column: str, stride: int) -> Tally:
 
 def every_number(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     """Flip each byte of each row's number, one at a time."""
-    for table in ("entry", "private"):
+    for table in ROWS:
         tally = Tally(f"{table}.seq", 0, [])
         for rowid, seq in victim.database.execute(f"SELECT rowid, seq FROM {table}").fetchall():
             if seq % stride == 0:
@@ -164,6 +168,21 @@ def every_byte_of(
                         change = _flip(table, column, rowid, at, mask)
                         _tried(victim, tally, f"{rowid} at {at} by {mask}", change)
             yield tally
+
+
+def every_byte_of_tiles(victim: Victim, stride: int = 1) -> Iterator[Tally]:
+    """Flip a byte of all full tiles at once, and ask for a fault that names each of them."""
+    tiles = {f"tile {level}/{index}" for level, index in victim.reader.tiles()}
+    for column in ("data", "root"):
+        tally = Tally(f"tile.{column}, tile by tile", 0, [])
+        for at in range(0, victim.longest("tile", column), stride):
+            with victim.altered() as database:
+                mask = 1 + (at * 37 + 11) % 255
+                database.execute(f"UPDATE tile SET {column} = {written(column)}", (at, mask))
+                seen = {fault.partition(":")[0] for fault in victim.faults(most=ALL)}
+            tally.tried += len(tiles)
+            tally.unseen += [f"{tile} at {at}" for tile in sorted(tiles - seen)]
+        yield tally
 
 
 def every_byte_of_held(victim: Victim, masks: tuple[int, ...]) -> Tally:
