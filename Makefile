@@ -30,6 +30,7 @@ demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it
 
 test: $(READY) ## run every test, on all cores
 	@deploy/postgresql.sh || true # without it those tests are skipped, and say so
+	@deploy/packages.sh || true # likewise
 	@PY=$(PY) deploy/tools.sh || true # nginx, validators, a generator of clients: likewise
 	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 

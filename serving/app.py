@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.types import ASGIApp
@@ -26,9 +27,10 @@ from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
 from serving.admission import Admission
+from serving.answered import Answered
 from serving.champion import ROOT, Source
 from serving.contract import Contract
-from serving.desk import Desk, Given, Reply, nobody
+from serving.desk import Desk, Given, Reply, Stage, nobody
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
 from serving.gate import Gate
@@ -45,6 +47,8 @@ from serving.ledger.seals import Sealer
 from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
+from serving.ledger.timed import TimedStore
+from serving.log import RequestLog
 from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
@@ -52,6 +56,9 @@ from serving.quote_id import drawn, uuid7
 from serving.settings import Settings
 from serving.shadow import Shadow
 from serving.watch import Watch, metrics
+
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
 
 EXAMPLES = ROOT / "examples"
 
@@ -66,6 +73,8 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    request_log: RequestLog
+    tracing: Tracing | None  # None: no collector is named
     admission: Admission
     policy_in: Callable[[str], Policy]  # by currency: those of the start, whatever changes on disk
     shadow: Shadow
@@ -73,11 +82,14 @@ class Server:
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges, kept, admission = Gauges(), ledger(settings), Admission(settings.at_once)
+        gauges, admission = Gauges(), Admission(settings.at_once)
+        timed = TimedStore(store(settings), gauges.commit, time.time)
+        kept = ledger(settings, timed)
         anchors = Anchors(settings.anchors)
         office = Office(Counter(kept, anchors), gauges)
         gauges.watch(
             waiting=lambda: kept.waiting,
+            lag=timed.lag_seconds,
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
@@ -85,10 +97,21 @@ class Server:
             unaudited=lambda: admission.unaudited,
             turned_away=lambda: admission.turned_away,
         )
+        gauges.build(code=code_digest(ROOT))
         sealer, policy_in = Sealer(kept, settings.audit), cache(partial(rules, settings))
-        shadow = Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in)
-        guard = root.guard(settings)
-        return cls(settings, gauges, kept, office, guard, sealer, admission, policy_in, shadow)
+        return cls(
+            settings,
+            gauges,
+            kept,
+            office,
+            root.guard(settings),
+            sealer,
+            RequestLog(settings.telling.log_share),
+            tracing(settings),
+            admission,
+            policy_in,
+            Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in),
+        )
 
     @cached_property
     def champion(self) -> Watch:
@@ -131,15 +154,22 @@ class Server:
             self.ledger,
             self.gauges,
             audit_share=self.settings.audit_share,
+            stage=self._stage,
             calm=self.admission.audits,
             given=self.shadow.offer,
         )
         identity = Identity.of(model)
+        self.gauges.intake.expect(model.column_set.asked)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
         self.sealer.tell(SERVED, served(model, pointer))
 
+    def door(self, behind: ASGIApp | None = None) -> ASGIApp:
+        """Return the ASGI application that callers meet: the gate, traced if that is asked for."""
+        gate = self.gate(behind)
+        return gate if self.tracing is None else self.tracing.around(gate)
+
     def gate(self, behind: ASGIApp | None = None) -> Gate:
-        """Return the ASGI application that callers meet.
+        """Return the gate.
 
         Args:
             behind: answers the addresses that are not ours.
@@ -151,27 +181,50 @@ class Server:
             admission=self.admission,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
-            observe=self.gauges.request,
+            observe=self._observe,
             new_error_id=new_error_id,
         )
+
+    def _observe(self, answered: Answered) -> None:
+        self.gauges.request(answered)
+        self.request_log.note(answered)
+        if self.tracing is not None:
+            self.tracing.note(answered)
+
+    def _stage(self, stage: str, seconds: float) -> None:
+        self.gauges.stage(stage, seconds)
+        if self.tracing is not None:
+            self.tracing.stage(stage, seconds)
 
     async def quote(self, body: Any, caller: Caller, key: str | None) -> Reply:
         """Answer a caller who may be unable to name a request, and so to repeat it."""
         return await self.office.served.desk.quote(body, caller, key or fresh_id(clock()))
 
     def close(self) -> None:
-        """Record what waits, and let the ledger and the keys go."""
+        """Record and send what waits, and let the ledger and the keys go."""
         for watching in (self.champion, self.challenger, self.shadow):
             watching.close()
+        if self.tracing is not None:
+            self.tracing.close()
         self.guard.close()
         self.sealer.close()
         self.ledger.close()
 
 
-def ledger(settings: Settings) -> Ledger:
-    """Return the ledger of the settings; it opens its database by itself."""
+def tracing(settings: Settings) -> Tracing | None:
+    """Return what makes spans, if a collector is named; else OpenTelemetry is not imported."""
+    if not settings.telling.otlp:
+        return None
+    from serving.tracing import Exporter, Tracing
+
+    about = {"seedrate.code": code_digest(ROOT)}
+    return Tracing(Exporter(settings.telling.otlp), share=settings.telling.trace_share, about=about)
+
+
+def ledger(settings: Settings, kept: Store | None = None) -> Ledger:
+    """Return the ledger of the settings; it opens its database, or the one given, by itself."""
     return Ledger(
-        store(settings),
+        kept or store(settings),
         lambda: keyring.signer(settings.ledger_key, settings.origin, make=settings.makes_key),
         Held(settings.held),
         most_waiting=settings.ledger_queue,
@@ -215,6 +268,7 @@ def bundle(
     gauges: Gauges,
     *,
     audit_share: float,
+    stage: Stage | None = None,
     calm: Callable[[], bool] = lambda: True,
     given: Given = nobody,
 ) -> Bundle:
@@ -223,7 +277,16 @@ def bundle(
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, calm=calm, given=given),
+        desk=desk(
+            contract,
+            pricer,
+            kept,
+            gauges,
+            audit_share=audit_share,
+            stage=stage,
+            calm=calm,
+            given=given,
+        ),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -239,6 +302,7 @@ def desk(
     gauges: Gauges,
     *,
     audit_share: float,
+    stage: Stage | None = None,
     calm: Callable[[], bool] = lambda: True,
     given: Given = nobody,
 ) -> Desk:
@@ -253,8 +317,9 @@ def desk(
         code=code_digest(ROOT),
         new_error_id=new_error_id,
         drawn=lambda quote_id: drawn(quote_id, share=audit_share) and calm(),
-        stage=gauges.stage,
+        stage=stage or gauges.stage,
         audited=gauges.audit,
+        quoted=gauges.quoted,
         given=given,
     )
 

@@ -29,6 +29,7 @@ T = TypeVar("T")
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
 Given = Callable[[Any, str, Mapping[str, Any], datetime], None]  # request, tenant, reply, when
+Quoted = Callable[[Asked, Mapping[str, Any]], None]  # what was asked, and the reply
 
 log = logging.getLogger("seedrate.desk")
 
@@ -129,6 +130,7 @@ class Desk:
     drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
     audited: Audited
+    quoted: Quoted
     given: Given = nobody  # is told of what was recorded
 
     async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
@@ -224,15 +226,17 @@ class Desk:
     def _given(self, told: _Checked, quote: Quote | Exception, began: float) -> Priced:
         """Write a quote that was begun at a time; raise why there is none."""
         priced = perf_counter()
+        self.stage("price", priced - began)
         if isinstance(quote, InputError):
             raise InputError([as_asked(fault) for fault in quote.faults])
         if isinstance(quote, Exception):
             raise quote
         reply = _written(told.asked, quote, told.quote_id, told.now)
+        self.stage("write", perf_counter() - priced)
         if quote.audit is not None:
             self._tell(told.quote_id, quote.method, quote.audit)
-        self.stage("price", priced - began)
-        self.stage("write", perf_counter() - priced)
+        if told.quote_id is not None:
+            self.quoted(told.asked, reply.document)
         return reply
 
     def _tell(self, quote_id: str | None, method: str, audit: Audit) -> None:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.caller import Caller
 from serving.admission import Admission
+from serving.answered import REQUEST_ID, Answered, Observe
 from serving.doors import KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
@@ -38,6 +39,7 @@ from serving.problem import (
     RefusedError,
     answer,
 )
+from serving.request_id import RequestIds, traceparent
 from serving.strict_json import parse
 
 log = logging.getLogger("seedrate.gate")
@@ -58,10 +60,7 @@ SINGULAR = {
     b"idempotency-key",
     b"authorization",
 }
-UNKNOWN_ROUTE = "unknown"
 _KEY = re.compile(KEY)
-
-Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
 
 
 class Guards(Protocol):
@@ -92,15 +91,22 @@ class Gate:
     timeout_seconds: float
     observe: Observe
     new_error_id: Callable[[], str]
+    ids: RequestIds = field(default_factory=RequestIds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await (self.behind or self.ours)(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, _Reply(send))
+            await self._answer(scope, receive, _Reply(send, self._begin(scope)))
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+    def _begin(self, scope: Scope) -> Answered:
+        headers = dict(scope["headers"])
+        said = Answered(request_id=self.ids.of(headers), traceparent=traceparent(headers))
+        REQUEST_ID.set(said.request_id)  # the server gives each request a context of its own
+        return said
 
     async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         began = perf_counter()
@@ -108,16 +114,17 @@ class Gate:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._pass(scope, receive, reply)
         except Exception as error:
-            if reply.status:
+            if reply.said.status:
                 log.exception("an answer broke off")
             else:
                 await reply.refuse(self._refusal(error, scope, reply))
-        route, method = reply.route, scope["method"] if reply.route else "other"
-        self.observe(route or UNKNOWN_ROUTE, method, reply.status, perf_counter() - began)
+        reply.said.seconds = perf_counter() - began
+        self.observe(reply.said)
 
     async def _pass(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         door = _door(scope["path"], scope["method"])
-        reply.route = door.path
+        said = reply.said
+        said.route, said.method = door.path, scope["method"]
         headers = _headers(scope["headers"])
         if scope["query_string"]:
             raise RefusedError(
@@ -126,6 +133,7 @@ class Gate:
         self._check_host(headers.get(b"host"))
         _check_accept(headers.get(b"accept"), door)
         caller = await self.guard.caller(door, headers.get(b"authorization"))
+        said.tenant, said.client = caller.tenant, caller.client
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
         scope["path_params"] = door.values(scope["path"])
         state = scope.setdefault("state", {})
@@ -152,6 +160,7 @@ class Gate:
                 self.guard.leave(door, caller)
         finally:
             self.admission.leave(door)
+            said.quote_id, said.code = state.get("quote_id", ""), state.get("code", "")
 
     def _check_host(self, given: bytes | None) -> None:
         name = (given or b"").decode("latin-1").lower()
@@ -171,20 +180,27 @@ class Gate:
 
 @dataclass
 class _Reply:
-    """Sends, adds the security headers, and remembers what was said."""
+    """Sends, adds the headers that every answer has, and remembers what was said."""
 
     out: Send
-    status: int = 0
-    route: str = ""
+    said: Answered
     asked: bool = False  # the request has arrived whole
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            self.said.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *self._names()]
         await self.out(message)
 
+    def _names(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers by which the caller finds this answer again."""
+        names = [(b"x-request-id", self.said.request_id.encode())]
+        if self.said.traceparent:
+            names.append((b"traceparent", self.said.traceparent.encode()))
+        return names
+
     async def refuse(self, refused: RefusedError) -> None:
+        self.said.code = refused.problem.code
         body = refused.body()
         extra = [(k.lower().encode(), v.encode("latin-1")) for k, v in refused.headers.items()]
         headers = [

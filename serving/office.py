@@ -92,6 +92,7 @@ class Office:
         """Answer POST /v1/quotes."""
         asked = request.scope["state"]
         reply = await self.served.desk.quote(asked["body"], asked["caller"], asked["key"])
+        asked["quote_id"] = reply.quote_id
         return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from models.keys import SIGNING, TRUSTED
-from pricing.errors import Fault, InputError
-from serving.access.jwks import is_source
+from pricing.errors import InputError
+from serving.reader import Reader
 
 OFF = "off"
 WHOLE_DAY = 86_400
@@ -154,6 +150,30 @@ SETTINGS = (
         "Requests of a tenant for what is recorded, in a minute, 1 to 10000000.",
     ),
     Setting("SEEDRATE_LIMIT_AT_ONCE", "64", "Requests of a tenant under way at once, 1 to 100000."),
+    Setting(
+        "SEEDRATE_LOG",
+        "auto",
+        "How the log is written on stderr: `json`, one object a line; `text`; or `auto`, text on a "
+        "terminal and JSON elsewhere.",
+    ),
+    Setting(
+        "SEEDRATE_LOG_SHARE",
+        "0.01",
+        "Share of the answers with a status below 500 that get a line in the log, in [0, 1]; the "
+        "others always get one.",
+    ),
+    Setting(
+        "SEEDRATE_OTLP",
+        "",
+        "Address of an OpenTelemetry collector that takes spans over HTTP, such as "
+        "`http://localhost:4318`; empty makes none.",
+    ),
+    Setting(
+        "SEEDRATE_TRACE_SHARE",
+        "0.05",
+        "Share of the requests that are traced, in [0, 1]; a caller's `traceparent` decides for "
+        "its own.",
+    ),
 )
 
 
@@ -171,6 +191,16 @@ class AccessSettings:
     token_seconds: float
     per_minute: Mapping[str, int]  # by budget
     at_once: int
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a server tells of its work, beside its metrics."""
+
+    log: str  # auto, json or text
+    log_share: float
+    otlp: str  # "": no spans
+    trace_share: float
 
 
 @dataclass(frozen=True)
@@ -197,6 +227,7 @@ class Settings:
     origin: str  # of the ledger
     retention_years: int
     access: AccessSettings
+    telling: Telling
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -209,7 +240,7 @@ class Settings:
         'candidate'
         """
         text = {setting.name: environ.get(setting.name, setting.default) for setting in SETTINGS}
-        reader = _Reader(text, [])
+        reader = Reader(text, [])
         var = Path(text["SEEDRATE_VAR"] or "var").absolute()
         uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
         trusted, policy = environ.get("SEEDRATE_TRUSTED_KEYS"), text["SEEDRATE_POLICY"]
@@ -225,8 +256,8 @@ class Settings:
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
             poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
-            shadow_share=reader.least("SEEDRATE_SHADOW_SHARE", most=1),
-            audit_share=reader.least("SEEDRATE_AUDIT_SHARE", most=1),
+            shadow_share=reader.share("SEEDRATE_SHADOW_SHARE"),
+            audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
             at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
             database=reader.postgres("SEEDRATE_LEDGER"),
@@ -235,6 +266,7 @@ class Settings:
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
             retention_years=reader.count("SEEDRATE_RETENTION_YEARS", most=100),
             access=_access(reader, environ, var),
+            telling=_telling(reader),
         )
         if reader.faults:
             raise InputError(reader.faults)
@@ -281,7 +313,7 @@ class Settings:
         return self.var / "models"
 
 
-def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSettings:
+def _access(reader: Reader, environ: Mapping[str, str], var: Path) -> AccessSettings:
     text, jwks = reader.text, reader.source("SEEDRATE_JWKS")
     if jwks:
         reader.demand("SEEDRATE_JWT_ISSUER", "SEEDRATE_JWT_AUDIENCE")
@@ -305,75 +337,10 @@ def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSet
     )
 
 
-@dataclass(frozen=True)
-class _Reader:
-    text: Mapping[str, str]
-    faults: list[Fault]
-
-    def name(self, key: str) -> str:
-        value = self.text[key]
-        if not value or not all(letter.isalnum() or letter in "._-" for letter in value):
-            self.faults.append(Fault(key, "letters, digits, dots, dashes", repr(value)))
-        return value
-
-    def number(self, key: str, *, most: float) -> float:
-        try:
-            value = float(self.text[key])
-        except ValueError:
-            value = float("nan")
-        if not 0 < value <= most:
-            self.faults.append(Fault(key, f"a number in (0, {most:g}]", repr(self.text[key])))
-        return value
-
-    def least(self, key: str, *, most: float) -> float:
-        """Return a number that may be nought."""
-        try:
-            value = float(self.text[key])
-        except ValueError:
-            value = float("nan")
-        if not 0 <= value <= most:
-            self.faults.append(Fault(key, f"a number in [0, {most:g}]", repr(self.text[key])))
-        return value
-
-    def count(self, key: str, *, most: int) -> int:
-        text = self.text[key]
-        value = int(text) if text.isascii() and text.isdigit() else 0
-        if not 1 <= value <= most:
-            self.faults.append(Fault(key, f"a whole number in [1, {most}]", repr(text)))
-        return value
-
-    def postgres(self, key: str) -> str | None:
-        text = self.text[key]
-        if text and not text.startswith(("postgresql://", "postgres://")):
-            self.faults.append(Fault(key, "postgresql://... or empty", "something else"))
-        return text or None
-
-    def origin(self, key: str) -> str:
-        text = self.text[key]
-        if not re.fullmatch(r"[A-Za-z0-9._~/-]{1,200}", text):
-            self.faults.append(Fault(key, "letters, digits, dots, dashes, slashes", repr(text)))
-        return text
-
-    def hosts(self, key: str) -> frozenset[str]:
-        names = frozenset(part.strip().lower() for part in self.text[key].split(",")) - {""}
-        if not names:
-            self.faults.append(Fault(key, "at least one name, or *", repr(self.text[key])))
-        return names
-
-    def source(self, key: str) -> str:
-        text = self.text[key]
-        if not is_source(text):
-            expected = "a path, https://... or, on this machine, http://..."
-            self.faults.append(Fault(key, expected, repr(text)))
-        return text
-
-    def demand(self, *keys: str) -> None:
-        self.faults.extend(Fault(key, "set", "''") for key in keys if not self.text[key])
-
-    def database(self, key: str, url: str) -> str:
-        """Return a URL that SQLAlchemy reads; what was given may hold a password: never show it."""
-        try:
-            make_url(url)
-        except ArgumentError:
-            self.faults.append(Fault(key, "an SQLAlchemy URL, such as sqlite:///f.db", "another"))
-        return url
+def _telling(reader: Reader) -> Telling:
+    return Telling(
+        log=reader.one_of("SEEDRATE_LOG", ("auto", "json", "text")),
+        log_share=reader.share("SEEDRATE_LOG_SHARE"),
+        otlp=reader.address("SEEDRATE_OTLP"),
+        trace_share=reader.share("SEEDRATE_TRACE_SHARE"),
+    )

@@ -26,7 +26,7 @@ from pricing.policy import Policy
 from serving import comparisons
 from serving.comparisons import Comparison
 from serving.contract import Contract
-from serving.gauges import BPS, Seen, histogram
+from serving.histogram import DIFFERENCE_BPS, Histogram, family
 from serving.quote_id import drawn
 from serving.quote_schema import FIGURES
 
@@ -105,7 +105,7 @@ class Shadow:
         self._queue: Queue[Given] = Queue(waiting)
         self._challenger: Challenger | None = None
         self._counts: Counter[str] = Counter()
-        self._differences: dict[str, Seen] = {}
+        self._differences: dict[tuple[str, ...], Histogram] = {}
         self._ending = Event()
         self._thread = Thread(target=self._run, name="shadow", daemon=True)
 
@@ -165,9 +165,7 @@ class Shadow:
             counts.add_metric((result,), self._counts[result])
         yield counts
         about = "How far the challenger's price is off the champion's, in bp"
-        yield histogram(
-            "seedrate_shadow_difference_bps", about, "instrument", dict(self._differences)
-        )
+        yield family("seedrate_shadow_difference_bps", about, ("instrument",), self._differences)
 
     def _draws(self, quote_id: str) -> bool:
         """Say whether a quote is drawn, by other dice than those of audits."""
@@ -191,7 +189,7 @@ class Shadow:
             log.exception("the challenger failed at %s", given.document["quote_id"])
             return None
         self._counts[PRICED] += 1
-        seen = self._differences.setdefault(row.instrument, Seen(BPS))
+        seen = self._differences.setdefault((row.instrument,), Histogram(DIFFERENCE_BPS))
         seen.add(abs(row.difference_bps))
         return row
 
