@@ -163,7 +163,7 @@ class Source:
         folder = copies.find(self.settings.models, pointer.digest)
         if folder is None:
             raise ModelError(
-                f"model {pointer.digest} must have a copy here, however: none is whole"
+                f"the copy of {pointer.digest} must be whole, however: it is gone or altered"
             )
         last = self.last()
         if pointer.digest not in self.tried and (last is None or last.digest != pointer.digest):

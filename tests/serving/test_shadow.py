@@ -144,7 +144,7 @@ def test_the_table_tells_mean_and_percentiles_by_segment() -> None:
     rows.append(
         compared(100, 7.0, instrument="guarantee", champion_bps=100.0, challenger_bps=107.0)
     )
-    console = Console(width=120, record=True, file=StringIO())
+    console = Console(width=120, file=StringIO(), record=True)
     console.print(comparisons.render([compared(101, 1.0, challenger="c" * 64), *rows]))
     text = console.export_text()
     lines = {" ".join(line.split()[:-6]): line.split()[-6:] for line in text.splitlines()}
