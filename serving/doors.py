@@ -108,6 +108,10 @@ PAGES = (  # what people see: docs/console.md
     _page("GET", "/quotes/{quote_id}", READ, "Show a quote, and why it is what it is"),
     _page("GET", "/quotes/{quote_id}/receipt.json", READ, "Return its proof as a file", JSON),
     _page("GET", "/quotes/{quote_id}/reply.json", READ, "Return its recorded bytes", JSON),
+    _page("GET", "/columns", READ, "Show the data dictionary"),
+    _page("GET", "/ledger", READ, "Show the log, and whether it is the one seen last"),
+    _page("POST", "/ledger/verify", READ, "Hash the end of the log again"),
+    _page("GET", "/ledger/checkpoint", READ, "Return the newest checkpoint as a file", TEXT),
     _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 

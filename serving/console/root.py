@@ -11,9 +11,11 @@ from serving.console.assets import Assets
 from serving.console.forms import Stamps
 from serving.console.house import House
 from serving.console.pages import pages
+from serving.console.pages.ledger import LedgerPage
 from serving.console.pages.sign_in import SignIn
 from serving.console.press import Press
 from serving.console.rooms import Rooms
+from serving.console.seen import Seen
 from serving.console.session import Sessions, Throttle
 
 
@@ -25,12 +27,13 @@ def house(rooms: Rooms, guard: Guard) -> House:
         guard: of the same server, which knows tokens and limits.
     """
     settings, assets = rooms.settings, Assets.read()
-    sessions = Sessions(root.key_store(settings), time.time, secrets.token_bytes)
+    keys = root.key_store(settings)
+    sessions = Sessions(keys, time.time, secrets.token_bytes)
     audit = root.audit(settings)
     sign_in = SignIn(sessions, Throttle(time.time), audit, guard.refusals)
     return House(
         rooms=rooms,
-        pages=(sign_in.page(), *pages()),
+        pages=(sign_in.page(), *pages(), LedgerPage(Seen(keys, time.time)).page()),
         assets=assets,
         press=Press(assets),
         guard=guard,

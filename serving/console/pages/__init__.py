@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from serving.console.pages import quote, quotes
+from serving.console.pages import columns, quote, quotes
 from serving.console.visit import Page
 
 
 def pages() -> tuple[Page, ...]:
     """Return every page but the one that lets people in."""
-    return (quotes.PAGE, quote.PAGE)
+    return (quotes.PAGE, quote.PAGE, columns.PAGE)
