@@ -26,6 +26,7 @@ PARTS = {
     "level": LEVEL,
     "index": INDEX,
     "digest": "[0-9a-f]{16}",
+    "model": "[0-9a-f]{64}",
     "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
 }
 _PART = re.compile(r"\{(\w+)\}")
@@ -112,6 +113,9 @@ PAGES = (  # what people see: docs/console.md
     _page("GET", "/ledger", READ, "Show the log, and whether it is the one seen last"),
     _page("POST", "/ledger/verify", READ, "Hash the end of the log again"),
     _page("GET", "/ledger/checkpoint", READ, "Return the newest checkpoint as a file", TEXT),
+    _page("GET", "/models", READ, "Show the models, and what served when"),
+    _page("GET", "/models/{model}", READ, "Show a model, and what moves its prices"),
+    _page("GET", "/models/{model}/validation.json", READ, "Return its pack's figures", JSON),
     _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 

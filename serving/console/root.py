@@ -8,10 +8,12 @@ import time
 from serving.access import root
 from serving.access.guard import Guard
 from serving.console.assets import Assets
+from serving.console.dossier import Archive
 from serving.console.forms import Stamps
 from serving.console.house import House
 from serving.console.pages import pages
 from serving.console.pages.ledger import LedgerPage
+from serving.console.pages.models import ModelsPage
 from serving.console.pages.sign_in import SignIn
 from serving.console.press import Press
 from serving.console.rooms import Rooms
@@ -31,9 +33,10 @@ def house(rooms: Rooms, guard: Guard) -> House:
     sessions = Sessions(keys, time.time, secrets.token_bytes)
     audit = root.audit(settings)
     sign_in = SignIn(sessions, Throttle(time.time), audit, guard.refusals)
+    more = (LedgerPage(Seen(keys, time.time)).page(), ModelsPage(Archive(settings)).page())
     return House(
         rooms=rooms,
-        pages=(sign_in.page(), *pages(), LedgerPage(Seen(keys, time.time)).page()),
+        pages=(sign_in.page(), *pages(), *more),
         assets=assets,
         press=Press(assets),
         guard=guard,

@@ -55,7 +55,7 @@ class Told:
 
 def _span(column: Column, words: Words) -> str:
     if column.kind is Kind.FLAG:
-        return f"{words('quote.yes')}, {words('quote.no')}"
+        return words("column_kind.flag")
     if column.kind is Kind.CATEGORY:
         return ", ".join(column.levels) or words("columns.any_name")
     low, high = (None if end is None else f"{end:,.15g}" for end in (column.low, column.high))
