@@ -27,6 +27,7 @@ PARTS = {
     "index": INDEX,
     "digest": "[0-9a-f]{16}",
     "model": "[0-9a-f]{64}",
+    "number": "[1-9][0-9]{0,8}",
     "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
 }
 _PART = re.compile(r"\{(\w+)\}")
@@ -97,7 +98,7 @@ def _page(method: str, path: str, scope: str, says: str, replies: str = HTML) ->
     return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
 
 
-READ = "console:read"
+READ, PROMOTES = "console:read", "promote"
 PAGES = (  # what people see: docs/console.md
     _page("GET", "", PUBLIC, "Lead to the first page"),
     _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
@@ -116,6 +117,10 @@ PAGES = (  # what people see: docs/console.md
     _page("GET", "/models", READ, "Show the models, and what served when"),
     _page("GET", "/models/{model}", READ, "Show a model, and what moves its prices"),
     _page("GET", "/models/{model}/validation.json", READ, "Return its pack's figures", JSON),
+    _page("GET", "/promotions", PROMOTES, "Show what was proposed, and offer a form"),
+    _page("POST", "/promotions", PROMOTES, "Propose a promotion or a rollback"),
+    _page("GET", "/promotions/{number}", PROMOTES, "Show what became of a proposal"),
+    _page("POST", "/promotions/{number}", PROMOTES, "Agree or decline, as another person"),
     _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 

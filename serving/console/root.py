@@ -14,8 +14,10 @@ from serving.console.house import House
 from serving.console.pages import pages
 from serving.console.pages.ledger import LedgerPage
 from serving.console.pages.models import ModelsPage
+from serving.console.pages.promotions import PromotionsPage, runner
 from serving.console.pages.sign_in import SignIn
 from serving.console.press import Press
+from serving.console.proposals import Proposals
 from serving.console.rooms import Rooms
 from serving.console.seen import Seen
 from serving.console.session import Sessions, Throttle
@@ -33,10 +35,12 @@ def house(rooms: Rooms, guard: Guard) -> House:
     sessions = Sessions(keys, time.time, secrets.token_bytes)
     audit = root.audit(settings)
     sign_in = SignIn(sessions, Throttle(time.time), audit, guard.refusals)
-    more = (LedgerPage(Seen(keys, time.time)).page(), ModelsPage(Archive(settings)).page())
+    run = runner(settings) if settings.console_promotes else None
+    promotions = PromotionsPage(Proposals(keys, time.time), audit, run)
+    more = (LedgerPage(Seen(keys, time.time)), ModelsPage(Archive(settings)), promotions)
     return House(
         rooms=rooms,
-        pages=(sign_in.page(), *pages(), *more),
+        pages=(sign_in.page(), *pages(), *(one.page() for one in more)),
         assets=assets,
         press=Press(assets),
         guard=guard,
