@@ -30,6 +30,7 @@ demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it
 
 test: $(READY) ## run every test, on all cores
 	@deploy/postgresql.sh || true # without it those tests are skipped, and say so
+	@PY=$(PY) deploy/tools.sh || true # nginx, validators, a generator of clients: likewise
 	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 
 lint: $(READY) ## ruff, its formatter, mypy --strict
@@ -39,20 +40,22 @@ lint: $(READY) ## ruff, its formatter, mypy --strict
 
 check: lint test ## what a change must pass: lint, then test
 
-bench: $(READY) ## accuracy, references, explanation, throughput, ledger: 15 minutes; needs wrk
+bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger: 17 minutes; needs wrk
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk"; exit 1; }
 	@$(PY) -m benchmarks.accuracy
 	@$(PY) -m benchmarks.references
 	@$(PY) -m benchmarks.explanation
 	@$(PY) -m benchmarks.audit
 	@$(PY) -m benchmarks.throughput
+	@$(PY) -m benchmarks.batch
 	@$(PY) -m benchmarks.ledger
 
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10; 12 crashes of a ledger; its every byte altered
+soak: $(READY) ## a steady load on a server of its own, MINUTES=10, then four times too much; 12 crashes of a ledger; its every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
+	@$(PY) -m benchmarks.overload
 	@$(PY) -m benchmarks.crashes
 	@$(PY) -m benchmarks.tampering
 

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from serving.access import root
+from serving.admission import Admission
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.service import TUNED
@@ -54,6 +55,7 @@ def gate(app: ASGIApp) -> Gate:
         ours=ECHO,
         behind=app,
         guard=root.guard(Settings.read(os.environ)),
+        admission=Admission(64),
         hosts=frozenset({"127.0.0.1", "localhost"}),
         timeout_seconds=10.0,
         observe=Gauges().request,

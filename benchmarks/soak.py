@@ -30,7 +30,8 @@ import psutil
 from features.column import ColumnSet, Kind
 from serving.access import root
 from serving.champion import champion
-from serving.client import Client
+from serving.client import CallError, Client
+from serving.client.patience import Patience
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,8 @@ def main(minutes: float) -> None:
         shutil.copytree(settings.models, folder / "models")
         with server(environment, folder) as (url, process):
             watch = Watch(psutil.Process(process.pid))
-            soak(Client(url, key(environment)), asked, minutes, watch)
+            with Client(url, key(environment), Patience(0)) as client:
+                soak(client, asked, minutes, watch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(watch.verdict())
@@ -126,11 +128,11 @@ def soak(client: Client, asked: list[bytes], minutes: float, watch: Watch) -> No
 def one_quote(client: Client, body: bytes) -> tuple[float, str]:
     """Return the milliseconds of one quote, and what was wrong with it."""
     began = time.perf_counter()
+    wrong = ""
     try:
-        answer = client.post("/v1/quotes", body)
-        wrong = "" if answer.status == 201 else answer.body.decode()[:300]
-    except OSError as error:
-        wrong = str(error)
+        client.quote(body)
+    except CallError as error:
+        wrong = str(error)[:300]
     return 1e3 * (time.perf_counter() - began), wrong
 
 

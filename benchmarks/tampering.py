@@ -2,10 +2,11 @@
 
 python -m benchmarks.tampering [ROWS]
 
-Every byte of every column of every row; every row deleted, swapped, repeated; every older copy put
-back; of a log of one full tile, which an audit reads faster, every byte of tiles, head and
-checkpoints, in the database and held outside. What nobody sees is printed, and fails the run: but
-for an older copy that nobody holds a later checkpoint of, which only such a checkpoint can tell.
+Every byte of every column of every row, and of every full tile; every row deleted, swapped,
+repeated; every older copy put back; of a log of one full tile, which an audit reads faster, every
+byte of tiles, head and checkpoints by itself, in the database and held outside. What nobody sees is
+printed, and fails the run: but for an older copy that nobody holds a later checkpoint of, which
+only such a checkpoint can tell.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def of_rows(folder: Path, rows: int) -> Iterator[Tally]:
     """Tamper with the rows of a log."""
     victim = made(folder, rows)
     yield from tampering.every_byte_of_rows(victim)
+    yield from tampering.every_byte_of_tiles(victim)
     yield from tampering.every_row(victim)
     yield from tampering.every_older_copy(victim)
     yield from tampering.every_number(victim)

@@ -75,6 +75,23 @@ def read(
         raise InputError.of("data", "a readable Parquet or CSV file", f"{path}: {told}") from error
 
 
+def names(path: Path) -> list[str]:
+    """Return the headers of a Parquet or CSV file.
+
+    Raises:
+        InputError: the file is absent or unreadable, or a header stands twice.
+    """
+    if not path.is_file():
+        raise InputError.of("data", "a Parquet or CSV file", path)
+    try:
+        header = _header(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise InputError.of("data", "a readable Parquet or CSV file", f"{path}: {told}") from error
+    _refuse_header(header, {}, path)
+    return header
+
+
 def _header(path: Path) -> list[str]:
     if path.suffix in (".parquet", ".pq"):
         return list(pl.read_parquet_schema(path))

@@ -32,7 +32,7 @@ from models.waterfall import Waterfall
 from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
 from pricing.instrument import Instrument
-from pricing.path import path_weights
+from pricing.path import Path, path_weights
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,26 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     """
     if isinstance(reading.network, tabm.Reading):
         return _summing(shares(model, reading, reading.network.x, instrument))
-    path = path_weights(instrument, model.base, reading.margins + model.overlay)
-    columns = reading.contributions(path.weights)
+    path = path_to(model, reading, instrument)
+    return parts_of(model, path, reading.contributions(path.weights))
+
+
+def path_to(model: HazardModel, reading: Reading, instrument: Instrument) -> Path:
+    """Return what the way from the reference company to a project does to the figure."""
+    return path_weights(instrument, model.base, reading.margins + model.overlay)
+
+
+def parts_of(model: HazardModel, path: Path, columns: Floats) -> Parts:
+    """Return the parts of a path's figure, given what its weights are to each column.
+
+    Args:
+        model: whose overlay is a part of its own.
+        path: from `path_to`.
+        columns: (columns,) `Reading.contributions` of the path's weights.
+
+    Raises:
+        ModelError: the parts miss the figure by more than 1e-6 bp.
+    """
     macro = float(np.vdot(path.weights, model.overlay))
     residue = path.high_bps - path.low_bps - float(columns.sum()) - macro
     return _summing(Parts(path.low_bps, columns, macro, residue))

@@ -30,6 +30,7 @@ from models.tabm import Compared
 from pricing.errors import ModelError
 from pricing.survival import DEFAULT
 
+Trees = tables.Reading
 CAUSES = ("default", "exit", "lgd")  # the rows of the margins, in the order of pricing.survival
 
 
@@ -61,10 +62,13 @@ class Reading:
         """
         if isinstance(self.network, tabm.Reading):
             raise ModelError("contributions must be of a sum over columns, however: a TabM")
-        shares = self.trees.contributions(weights)
-        if self.network is not None:
-            shares = shares + self.network.contributions(weights[DEFAULT])
-        return shares
+        return self.shares(self.trees.contributions(weights), weights)
+
+    def shares(self, trees: Floats, weights: Floats) -> Floats:
+        """Return `contributions`, of which the trees' part is known: (columns,)."""
+        if isinstance(self.network, additive.Reading):
+            return trees + self.network.contributions(weights[DEFAULT])
+        return trees
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,10 @@ class HazardModel:
         Args:
             x: (columns,) from `encoder.row`.
         """
-        trees = self.tables.read(x)
+        return self.joined(self.tables.read(x), x)
+
+    def joined(self, trees: Trees, x: Floats) -> Reading:
+        """Return a project's reading, of which the trees' part is known."""
         if self.network is None:
             return Reading(trees.margins, trees)
         network = self.network.read(x)
@@ -185,11 +192,30 @@ class HazardModel:
 
     def interval(self, reading: Reading, instrument: Priced) -> Interval:
         """Return the interval of a quote."""
+        weights = self.slopes(reading)
+        sd_trees = self.members.spread(reading.trees.row, weights)
+        return self.interval_of(reading, instrument, weights, sd_trees=sd_trees)
+
+    def slopes(self, reading: Reading) -> Floats:
+        """Return (K,) the derivatives of logit PD at the drift's horizon by the log hazards."""
         margins = reading.margins + self.overlay
-        weights = slopes(margins, self.edges, months=self.drift.horizon_months)
-        sd_bag = self.members.spread(reading.trees.row, weights)
+        return slopes(margins, self.edges, months=self.drift.horizon_months)
+
+    def interval_of(
+        self, reading: Reading, instrument: Priced, weights: Floats, *, sd_trees: float
+    ) -> Interval:
+        """Return the interval of a quote, given how far the members of the trees stand apart.
+
+        Args:
+            reading: of the project.
+            instrument: what is priced.
+            weights: `slopes` of the reading.
+            sd_trees: `Members.spread` of these weights.
+        """
+        sd_bag = sd_trees
         if reading.network is not None:
-            sd_bag = math.hypot(sd_bag, reading.network.spread(weights))
+            sd_bag = math.hypot(sd_trees, reading.network.spread(weights))
+        margins = reading.margins + self.overlay
         return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,11 +88,15 @@ class Members:
 
             s^2 = sum_j (y_j - mean y)^2 / (members - 1)
         """
-        scores: list[float] = self.scores(row, weights).tolist()
-        if len(scores) < 2:
-            return 0.0
-        mean = math.fsum(scores) / len(scores)
-        return math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
+        return deviation(self.scores(row, weights).tolist())
+
+
+def deviation(scores: Sequence[float]) -> float:
+    """Return the standard deviation of the members' scores; 0 for one member."""
+    if len(scores) < 2:
+        return 0.0
+    mean = math.fsum(scores) / len(scores)
+    return math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
 
 
 @njit(cache=True)

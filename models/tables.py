@@ -42,10 +42,10 @@ FACTORIALS = np.array([math.factorial(n) for n in range(20)], np.float64)
 class Sieve(NamedTuple):
     """The leaves once more, as one look at a project needs them: conditions by column, and narrow.
 
-    Every leaf has a slot for as many conditions as the deepest has. What it lacks always holds, and
-    counts for a column past the last. Numbers are as narrow as they can be, for all of it should
-    fit beside the rest of a quote into a core's cache; places are unsigned, so that a compiled loop
-    need not ask whether they count from the end.
+    A condition that many leaves have stands here once. Every leaf has a slot for as many as the
+    deepest has. What it lacks always holds, and counts for a column past the last. Numbers are as
+    narrow as they can be, for all of it should fit beside the rest of a quote into a core's cache;
+    places are unsigned, so that a compiled loop need not ask whether they count from the end.
     """
 
     run: Longs  # (columns + 1,) where each column's conditions begin
@@ -69,21 +69,20 @@ class Sieve(NamedTuple):
         most = int(boxes.last.max(initial=0))
         if most > np.iinfo(np.int16).max or row_of[-1] > np.iinfo(np.uint32).max:
             raise ModelError(f"a column must have at most 32767 bins, however: {most + 1}")
-        order = np.argsort(boxes.column, kind="stable")
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
+        asked = np.stack([boxes.column, boxes.first, boxes.last, boxes.missing], axis=1)
+        of, place = np.unique(asked.astype(np.int64), axis=0, return_inverse=True)
         depth = np.diff(boxes.start)
         leaf = np.repeat(np.arange(len(depth)), depth)
-        at = np.arange(len(order)) - boxes.start[:-1][leaf]
+        at = np.arange(len(leaf)) - boxes.start[:-1][leaf]
         shape = (len(depth), int(depth.max(initial=0)))
-        slot = np.full(shape, len(order), np.uint32)
+        slot = np.full(shape, len(of), np.uint32)
         column = np.full(shape, columns, np.uint16)
-        slot[leaf, at], column[leaf, at] = place, boxes.column
+        slot[leaf, at], column[leaf, at] = place.ravel(), boxes.column
         return cls(
-            np.searchsorted(boxes.column[order], np.arange(columns + 1)).astype(np.int64),
-            boxes.first[order].astype(np.int16),
-            boxes.last[order].astype(np.int16),
-            boxes.missing[order],
+            np.searchsorted(of[:, 0], np.arange(columns + 1)).astype(np.int64),
+            of[:, 1].astype(np.int16),
+            of[:, 2].astype(np.int16),
+            of[:, 3].astype(np.bool_),
             slot,
             column,
             depth.astype(np.uint8),
@@ -172,7 +171,7 @@ class Tables:
         upto = np.zeros((rows, buckets + 1))
         np.cumsum(weights, axis=1, out=upto[:, 1:])
         phi = np.zeros(self.columns)
-        _attribute(row, upto.ravel(), self.sieve, self.cells, phi)
+        _attribute(np.ascontiguousarray(row), upto.ravel(), self.sieve, self.cells, phi)
         return phi
 
     def group_dividends(self, row: Rows) -> Floats:
@@ -186,11 +185,15 @@ class Tables:
         patterns = (row - sieve.table) // np.maximum(sieve.depth, 1)
         return self.dividends.of(patterns, sieve.begin, sieve.end, self.boxes.baseline)
 
+    def bins(self, x: Floats) -> Ints:
+        """Return the bins of many projects, -1 where missing: (n, columns) -> (n, columns)."""
+        return _bins(np.ascontiguousarray(x), self.boxes)
+
     def margins(self, x: Floats) -> Floats:
         """Return the margins of many projects: (n, columns) -> (n, rows, K)."""
         rows, buckets = self.boxes.shape
         steps = np.zeros((len(x), rows * (buckets + 1)))
-        _margins(_bins(np.ascontiguousarray(x), self.boxes), self.boxes, steps)
+        _margins(self.bins(x), self.boxes, steps)
         ages = np.cumsum(steps.reshape(len(x), rows, -1), axis=2)[:, :, :-1]
         return np.asarray(ages + self.boxes.baseline)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -62,6 +63,7 @@ def _apportion(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
     return whole, gap_bps
 
 
+@lru_cache(maxsize=1 << 16)
 def text(hundredths: int) -> str:
     """Return whole hundredths as a decimal number of basis points.
 

@@ -23,15 +23,17 @@ from serving.access import command
 from serving.access.caller import LOCAL
 from serving.access.key_file import kept
 from serving.champion import ROOT, champion
-from serving.client import Client
+from serving.client import Client, NoAnswerError, ProblemError
 from serving.contract import Contract
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger import commands
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
+from serving.ledger.none import NoLedger
 from serving.openapi import openapi_document
 from serving.problem import NOT_READY, RefusedError, answer, new_error_id
 from serving.provisions import render_provisions, write
+from serving.score.command import score_book
 from serving.settings import Settings
 from serving.strict_json import parse
 from serving.terminal import render, render_problem
@@ -43,6 +45,7 @@ cli = typer.Typer(
 )
 cli.add_typer(command.keys, name="keys")
 cli.add_typer(commands.ledger_cli, name="ledger")
+cli.command("score")(score_book)
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Request bodies.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A request body.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the exact reply.")]
@@ -102,15 +105,19 @@ def ask(
 
     Try: python -m serving ask http://localhost:3000 examples/*.json
     """
-    client = Client(url, key or kept(Settings.read(os.environ).key_file))
-    if why := client.wait_ready(wait):
-        raise RefusedError(NOT_READY, why)
     failed = False
-    for file in files:
-        body = orjson.dumps(_with_language(parse(file.read_bytes()), language))
-        answer = client.post("/v1/quotes", body)
-        failed |= answer.status != 201
-        _print(answer.body, as_json=as_json)
+    with Client(url, key or kept(Settings.read(os.environ).key_file)) as client:
+        if why := client.wait_ready(wait):
+            raise RefusedError(NOT_READY, why)
+        for file in files:
+            body = orjson.dumps(_with_language(parse(file.read_bytes()), language))
+            try:
+                _print(client.quote(body).body, as_json=as_json)
+            except ProblemError as refused:
+                failed = True
+                _print(orjson.dumps(refused.document), as_json=as_json)
+            except NoAnswerError as error:
+                raise RefusedError(NOT_READY, str(error)) from None
     raise typer.Exit(1 if failed else 0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp
 
+from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer
 from pricing import policy
@@ -22,6 +23,7 @@ from pricing.schedule import REPAYMENTS, Terms
 from serving.access import root
 from serving.access.caller import Caller
 from serving.access.guard import Guard
+from serving.admission import Admission
 from serving.champion import ROOT, champion
 from serving.console.house import House
 from serving.console.rooms import Rooms
@@ -37,11 +39,13 @@ from serving.ledger.anchors import Anchors
 from serving.ledger.commitment import SALT_BYTES
 from serving.ledger.counter import Counter
 from serving.ledger.held import Held
-from serving.ledger.ledger import Ledger, NoLedger
+from serving.ledger.ledger import Ledger
+from serving.ledger.none import NoLedger
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.program import code_digest
 from serving.ledger.reprice import DeskOf
 from serving.ledger.seals import Sealer
+from serving.ledger.served import SERVED, served
 from serving.ledger.sqlite import SqliteStore
 from serving.ledger.store import Store
 from serving.office import Bundle, Office
@@ -63,12 +67,13 @@ class Server:
     office: Office
     guard: Guard
     sealer: Sealer
+    admission: Admission
     console: House
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
         """Open the ledger; no model is loaded yet."""
-        gauges, kept = Gauges(), ledger(settings)
+        gauges, kept, admission = Gauges(), ledger(settings), Admission(settings.at_once)
         anchors = Anchors(settings.anchors)
         office = Office(Counter(kept, anchors), gauges)
         gauges.watch(
@@ -76,10 +81,13 @@ class Server:
             ready=lambda: not office.why_not_ready,
             entries=lambda: kept.size,
             anchored=anchors.last,
+            in_progress=lambda: admission.taken,
+            unaudited=lambda: admission.unaudited,
+            turned_away=lambda: admission.turned_away,
         )
         sealer, guard = Sealer(kept, settings.audit), root.guard(settings)
         console = house(Rooms(settings, office, kept, anchors, repricer(settings)), guard)
-        return cls(settings, gauges, kept, office, guard, sealer, console)
+        return cls(settings, gauges, kept, office, guard, sealer, admission, console)
 
     def load(self) -> None:
         """Load the champion and let the office quote with it; if there is none, say why."""
@@ -92,10 +100,16 @@ class Server:
     def serve(self, model: HazardModel, rules: Policy) -> None:
         """Quote with a model from now on."""
         self.office.bundle = bundle(
-            model, rules, self.ledger, self.gauges, audit_share=self.settings.audit_share
+            model,
+            rules,
+            self.ledger,
+            self.gauges,
+            audit_share=self.settings.audit_share,
+            calm=self.admission.audits,
         )
         identity = Identity.of(model)
         self.gauges.model(name=identity.name, version=identity.version, digest=identity.digest)
+        self.sealer.tell(SERVED, served(model, Pointer.read(self.settings.models)))
 
     def gate(self, behind: ASGIApp | None = None) -> Gate:
         """Return the ASGI application that callers meet.
@@ -104,9 +118,10 @@ class Server:
             behind: answers the addresses that are not ours.
         """
         return Gate(
-            ours=self.office.router(),
+            ours=self.office.app(),
             behind=behind,
             guard=self.guard,
+            admission=self.admission,
             hosts=self.settings.hosts,
             timeout_seconds=self.settings.timeout_seconds,
             observe=self.gauges.request,
@@ -168,13 +183,14 @@ def bundle(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
     contract = Contract.of(model.column_set)
     pricer = Pricer(model, rules)
     _warm(pricer)
     return Bundle(
-        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share),
+        desk=desk(contract, pricer, kept, gauges, audit_share=audit_share, calm=calm),
         model=model_documents(model, rules),
         columns=columns_document(model.column_set),
         openapi=orjson.dumps(
@@ -190,6 +206,7 @@ def desk(
     gauges: Gauges,
     *,
     audit_share: float,
+    calm: Callable[[], bool] = lambda: True,
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
@@ -201,7 +218,7 @@ def desk(
         new_salt=lambda: secrets.token_bytes(SALT_BYTES),
         code=code_digest(ROOT),
         new_error_id=new_error_id,
-        drawn=lambda quote_id: drawn(quote_id, share=audit_share),
+        drawn=lambda quote_id: drawn(quote_id, share=audit_share) and calm(),
         stage=gauges.stage,
         audited=gauges.audit,
     )

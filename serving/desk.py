@@ -9,20 +9,23 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
 from models.audit import Audit
+from models.pricer import Request
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.support.supported import Support
 from serving.access.caller import Caller
-from serving.contract import Asked, Contract, as_asked, read_batch
+from serving.contract import MOST_QUOTES, Asked, Contract, as_asked, read_batch
 from serving.ledger.entry import Entry, Kept, key_reused, of_quote, written
 from serving.problem import RefusedError, answer
 
+AT_ONCE = 16  # requests of a batch that are priced before others get their turn
+T = TypeVar("T")
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
 
@@ -59,6 +62,9 @@ class Pricer(Protocol):
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
+    def quotes(self, asked: Sequence[Request]) -> Sequence[Quote | Exception]:
+        """Quote many at once: each as alone, or why it is not quoted."""
+
 
 class Ledger(Protocol):
     """Where acknowledged quotes are kept: `serving.ledger.ledger.Ledger`, or a small one."""
@@ -90,6 +96,16 @@ class Priced:
     document: Mapping[str, Any]
     explanation: bytes
     body: bytes
+    now: datetime
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A sound request on its way to a quote."""
+
+    asked: Asked
+    request: Request
+    quote_id: str | None
     now: datetime
 
 
@@ -127,7 +143,8 @@ class Desk:
             if key in kept:
                 return _again(kept[key], body)
             _check_unused(kept.values())
-            return await self._record(body, tenant, key, self.price(body, caller, self.now()))
+            priced = self.price(body, caller, self.now())
+            return await self._record(self._entry(body, tenant, key, priced), body, priced)
 
     def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
@@ -138,15 +155,16 @@ class Desk:
 
         The key of request i is the batch's own with `#i` behind it.
         """
-        items = read_batch(body)
-        keys, tenant = [f"{key}#{at}" for at in range(len(items))], caller.tenant
+        items, tenant = read_batch(body), caller.tenant
+        keys = [f"{key}#{at}" for at in range(MOST_QUOTES)]  # of the longest that there may be
         with self.ledger.flight(tenant, key):
-            beside = (key, f"{key}#{len(keys)}")  # of one quote, or of a longer batch
-            kept = await self.ledger.find_keys(tenant, (*keys, *beside))
-            _check_unused([kept[other] for other in beside if other in kept])
+            kept = await self.ledger.find_keys(tenant, (key, *keys))
+            _check_batch(kept, key, len(items))
             answers: list[Awaitable[Reply | RefusedError]] = []
-            for item, own in zip(items, keys, strict=True):
-                answers.append(self._try_answer(item, caller, own, kept.get(own)))
+            for at in range(0, len(items), AT_ONCE):
+                own = keys[at : at + AT_ONCE]
+                some = [*zip(items[at : at + AT_ONCE], own, strict=False)]
+                answers += self._answers(some, caller, kept, of=len(items))
                 await asyncio.sleep(0)  # lets single quotes in between
             return Batch.of(await asyncio.gather(*answers))
 
@@ -163,27 +181,51 @@ class Desk:
             quote_id: that it had, if it is made again; else it gets a new one.
         """
         began = perf_counter()
-        asked = self.contract.read(body)
+        told = self._checked(body, caller, now, quote_id, recorded=recorded)
         checked = perf_counter()
+        self.stage("check", checked - began)
+        return self._given(told, self._quote(told.request), checked)
+
+    def _checked(
+        self, body: Any, caller: Caller, now: datetime, quote_id: str = "", *, recorded: bool = True
+    ) -> _Checked:
+        """Check a request, and name what will be its quote; see `price`."""
+        asked = self.contract.read(body)
         own = (quote_id or self.new_id(now)) if recorded else None
-        audit = own is not None and self.drawn(own)
+        request = Request(
+            asked.project,
+            asked.deal,
+            asked.support(now.date()),
+            asked.overrides,
+            caller.tenant,
+            own is not None and self.drawn(own),
+        )
+        return _Checked(asked, request, own, now)
+
+    def _quote(self, asked: Request) -> Quote | Exception:
         try:
-            quote = self.pricer.quote_checked(
+            return self.pricer.quote_checked(
                 asked.project,
                 asked.deal,
-                asked.support(now.date()),
+                asked.support,
                 asked.overrides,
-                caller=caller.tenant,
-                audit=audit,
+                caller=asked.caller,
+                audit=asked.audit,
             )
         except InputError as error:
-            raise InputError([as_asked(fault) for fault in error.faults]) from None
+            return error
+
+    def _given(self, told: _Checked, quote: Quote | Exception, began: float) -> Priced:
+        """Write a quote that was begun at a time; raise why there is none."""
         priced = perf_counter()
-        reply = _written(asked, quote, own, now)
+        if isinstance(quote, InputError):
+            raise InputError([as_asked(fault) for fault in quote.faults])
+        if isinstance(quote, Exception):
+            raise quote
+        reply = _written(told.asked, quote, told.quote_id, told.now)
         if quote.audit is not None:
-            self._tell(own, quote.method, quote.audit)
-        self.stage("check", checked - began)
-        self.stage("price", priced - checked)
+            self._tell(told.quote_id, quote.method, quote.audit)
+        self.stage("price", priced - began)
         self.stage("write", perf_counter() - priced)
         return reply
 
@@ -199,10 +241,11 @@ class Desk:
                 method,
             )
 
-    async def _record(self, body: Any, tenant: str, key: str, priced: Priced) -> Reply:
-        """Record a quote; if its key was taken meanwhile, answer what is under it."""
-        began = perf_counter()
-        entry = of_quote(
+    def _entry(
+        self, body: Any, tenant: str, key: str, priced: Priced, place: tuple[int, int] | None = None
+    ) -> Entry:
+        """Return what is recorded of a quote; see `of_quote`."""
+        return of_quote(
             document=priced.document,
             explanation=priced.explanation,
             reply=priced.body,
@@ -212,28 +255,62 @@ class Desk:
             salt=self.new_salt(),
             now=priced.now,
             code=self.code,
+            place=place,
         )
+
+    async def _record(self, entry: Entry, body: Any, priced: Priced) -> Reply:
+        """Record a quote; if its key was taken meanwhile, answer what is under it."""
+        began = perf_counter()
         kept = await self.ledger.record(entry)
         self.stage("record", perf_counter() - began)
         return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
 
-    def _try_answer(
-        self, item: Any, caller: Caller, key: str, kept: Kept | None
-    ) -> Awaitable[Reply | RefusedError]:
-        """Price a request now, or find it answered; what comes back waits until it is recorded."""
-        try:
-            if kept is not None:
-                return _at_once(_again(kept, item))
-            priced = self.price(item, caller, self.now())
-        except Exception as error:  # whatever it is, the others of the batch get their answer
-            return _at_once(answer(error, self.new_error_id, "a batch"))
-        return self._try_record(item, caller.tenant, key, priced)
+    def _answers(
+        self,
+        some: Sequence[tuple[Any, str]],
+        caller: Caller,
+        kept: Mapping[str, Kept],
+        *,
+        of: int,
+    ) -> list[Awaitable[Reply | RefusedError]]:
+        """Price requests with their keys side by side; what comes back waits until recorded."""
+        found = [self._try(self._found, item, caller, kept.get(key)) for item, key in some]
+        checked = [one for one in found if isinstance(one, _Checked)]
+        began = perf_counter()
+        quotes = iter(self.pricer.quotes([one.request for one in checked]))
+        each = (perf_counter() - began) / max(len(checked), 1)
+        answers: list[Awaitable[Reply | RefusedError]] = []
+        for (item, key), one in zip(some, found, strict=True):
+            if not isinstance(one, _Checked):
+                answers.append(_at_once(one))
+                continue
+            priced = self._try(self._given, one, next(quotes), perf_counter() - each)
+            if isinstance(priced, Priced):
+                place = (int(key.rpartition("#")[2]), of)
+                entry = self._entry(item, caller.tenant, key, priced, place)
+                answers.append(self._try_record(entry, item, priced))
+            else:
+                answers.append(_at_once(priced))
+        return answers
 
-    async def _try_record(
-        self, item: Any, tenant: str, key: str, priced: Priced
-    ) -> Reply | RefusedError:
+    def _found(self, item: Any, caller: Caller, kept: Kept | None) -> Reply | _Checked:
+        """Find a request of a batch answered, or check it."""
+        if kept is not None:
+            return _again(kept, item)
+        began = perf_counter()
+        checked = self._checked(item, caller, self.now())
+        self.stage("check", perf_counter() - began)
+        return checked
+
+    def _try(self, step: Callable[..., T], *given: Any) -> T | RefusedError:
         try:
-            return await self._record(item, tenant, key, priced)
+            return step(*given)
+        except Exception as error:  # whatever it is, the others of the batch get their answer
+            return answer(error, self.new_error_id, "a batch")
+
+    async def _try_record(self, entry: Entry, item: Any, priced: Priced) -> Reply | RefusedError:
+        try:
+            return await self._record(entry, item, priced)
         except RefusedError as refusal:
             return refusal
 
@@ -250,6 +327,13 @@ class Batch:
         """Return the answers as one."""
         quotes = [answer for answer in answers if isinstance(answer, Reply)]
         return cls(_results(answers), bool(quotes) and all(one.replayed for one in quotes))
+
+
+def _check_batch(kept: Mapping[str, Kept], key: str, size: int) -> None:
+    """Refuse the key of a batch under which one quote, or a batch of another size, was given."""
+    for own, one in kept.items():
+        if own == key or one.batch_size != size:
+            raise key_reused(one.quote_id)
 
 
 def _check_unused(others: Iterable[Kept]) -> None:

@@ -45,6 +45,7 @@ class Door:
     replies: str = JSON
     ours: bool = True  # False: BentoML answers
     keyed: bool = False  # needs an Idempotency-Key
+    up_to: float = 0  # share of the places for prices that may be taken when it is let in; 0: all
     page: bool = False  # the console answers: a query, forms, cookies, and refusals as pages
 
     @property
@@ -57,35 +58,36 @@ class Door:
         """Return the names of its path's variable parts."""
         return tuple(_PART.findall(self.path))
 
-    @property
-    def route(self) -> str:
-        """Return the path as Starlette writes it."""
-        return self.path.replace("{index}", "{index:path}")
-
     def pattern(self) -> str:
         """Return a regular expression for its paths."""
         return _PART.sub(lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", self.path)
 
+    def values(self, path: str) -> dict[str, str]:
+        """Return the variable parts of a path that leads here, by name."""
+        found = re.fullmatch(self.pattern(), path) if "{" in self.path else None
+        return found.groupdict() if found else {}
+
 
 ONE, MANY = "Price and explain one project, and record it", "Price and record up to 500 projects"
 TILE = "/v1/tile/{level}/{index}"
+WHAT_IF = "Price and explain, without recording it"
 SAME = "The same as POST /v1/quotes, for BentoML's client"
 DOORS = (
-    Door("POST", "/v1/quotes", "price", ONE, SINGLE, keyed=True),
-    Door("POST", "/v1/quotes/batch", "price", MANY, BATCH, keyed=True),
+    Door("POST", "/v1/quotes", "price", ONE, SINGLE, keyed=True, up_to=1),
+    Door("POST", "/v1/quotes/batch", "price", MANY, BATCH, keyed=True, up_to=0.75),
     Door("GET", "/v1/quotes/{quote_id}", "ledger:read", "Return a recorded quote, byte for byte"),
     Door("GET", "/v1/quotes/{quote_id}/receipt", "ledger:read", "Return the proof of a quote"),
     Door("GET", "/v1/keys/{key}", "ledger:read", "Return the quote recorded under a key, if any"),
     Door("GET", "/v1/checkpoint", "ledger:verify", "Return size and root, signed", replies=TEXT),
     Door("GET", TILE, "ledger:verify", "Return hashes of the log's tree", replies=BYTES),
-    Door("POST", "/v1/what-if", "explain", "Price and explain, without recording it", SINGLE),
+    Door("POST", "/v1/what-if", "explain", WHAT_IF, SINGLE, up_to=0.5),
     Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
     Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
     Door("GET", "/openapi.json", "model:read", "Return this interface as OpenAPI 3.1"),
     Door("GET", "/livez", PUBLIC, "Say that the process answers"),
     Door("GET", "/readyz", PUBLIC, "Say whether quotes can be made and recorded"),
     Door("GET", "/metrics", "metrics", "Return counts and latencies for Prometheus", replies=TEXT),
-    Door("POST", "/quote", "price", SAME, SINGLE, ours=False),
+    Door("POST", "/quote", "price", SAME, SINGLE, ours=False, up_to=1),
     Door("GET", "/schema.json", "price", "What BentoML's client reads first", ours=False),
 )
 

@@ -1,11 +1,11 @@
 """The gate in front of every address: what it lets through is small, known, and read once.
 
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
-taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py). The
-value read stands in `scope["state"]["body"]`, so that nobody parses twice, and who asks in
-`scope["state"]["caller"]`; the credential itself goes no further. Whatever goes wrong, here or
-behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is logged
-under that id. The console's doors are handed on with their query and body unread: its house
+taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py).
+`scope["state"]` tells what is behind: the `door`, the `caller` (the credential itself goes no
+further), and the `body` that was read, so that nobody routes or parses twice. Whatever goes wrong,
+here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
+logged under that id. The console's doors are handed on with their query and body unread: its house
 (serving/console/house.py) knows sessions and forms, and tells refusals as pages.
 """
 
@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.caller import Caller
+from serving.admission import Admission
 from serving.doors import CONSOLE, KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
@@ -81,6 +82,9 @@ class Guards(Protocol):
     async def caller(self, door: Door, authorization: bytes | None) -> Caller:
         """Return who asks at a door; raise `RefusedError` if they may not."""
 
+    def check(self, door: Door, caller: Caller) -> None:
+        """Raise `RefusedError` if a caller has too much under way already."""
+
     def enter(self, door: Door, caller: Caller, body: Any) -> None:
         """Let a request begin; raise `RefusedError` if it is too much."""
 
@@ -105,6 +109,7 @@ class Gate:
     ours: ASGIApp
     behind: ASGIApp | None
     guard: Guards
+    admission: Admission
     hosts: frozenset[str]
     timeout_seconds: float
     observe: Observe
@@ -156,8 +161,11 @@ class Gate:
         _check_accept(headers.get(b"accept"), door)
         caller = await self.guard.caller(door, headers.get(b"authorization"))
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+        scope["path_params"] = door.values(scope["path"])
         state = scope.setdefault("state", {})
-        state["caller"] = caller
+        state.update(caller=caller, door=door)
+        self.guard.check(door, caller)
+        self.admission.check(door)  # before a body is read, and again once it has come
         body = b""
         if door.most_bytes:
             _check_body_headers(headers)
@@ -165,14 +173,19 @@ class Gate:
             body = await _body(receive, headers, door.most_bytes)
             state.update(body=parse(body), key=key)
         reply.asked = True
-        self.guard.enter(door, caller, state.get("body"))
+        self.admission.enter(door)
         try:
-            if door.ours or self.behind is None:
-                await self.ours(scope, receive, reply.send)
-            else:
-                await self.behind(scope, _replay(body, receive), reply.send)
+            self.guard.enter(door, caller, state.get("body"))
+            try:
+                await self.admission.turn(door)
+                if door.ours or self.behind is None:
+                    await self.ours(scope, receive, reply.send)
+                else:
+                    await self.behind(scope, _replay(body, receive), reply.send)
+            finally:
+                self.guard.leave(door, caller)
         finally:
-            self.guard.leave(door, caller)
+            self.admission.leave(door)
 
     def _check_host(self, given: bytes | None) -> None:
         name = (given or b"").decode("latin-1").lower()

@@ -62,6 +62,9 @@ class Gauges(Collector):
         self._ready: Callable[[], float] = lambda: 0
         self._entries: Callable[[], float] = lambda: 0
         self._anchored: Callable[[], float] = lambda: 0
+        self._in_progress: Callable[[], float] = lambda: 0
+        self._unaudited: Callable[[], float] = lambda: 0
+        self._turned_away: Callable[[], float] = lambda: 0
         self._model: dict[str, str] = {}
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -89,8 +92,13 @@ class Gauges(Collector):
         ready: Callable[[], float],
         entries: Callable[[], float],
         anchored: Callable[[], float],
+        in_progress: Callable[[], float],
+        unaudited: Callable[[], float],
+        turned_away: Callable[[], float],
     ) -> None:
         """Say where the ledger's queue, the readiness and the ledger's state are read."""
+        self._in_progress, self._unaudited = in_progress, unaudited
+        self._turned_away = turned_away
         self._waiting, self._ready = waiting, ready
         self._entries, self._anchored = entries, anchored
 
@@ -122,6 +130,12 @@ class Gauges(Collector):
         for method, count in tuple(self._alarms.items()):
             alarms.add_metric((method,), count)
         yield alarms
+        about = "Quotes that were drawn for an audit and got none, since there was no time"
+        yield CounterMetricFamily("seedrate_audits_left_out", about, self._unaudited())
+        about = "Requests that were refused unread, since too many were on their way"
+        yield CounterMetricFamily("seedrate_turned_away", about, self._turned_away())
+        about = "Requests for prices in progress"
+        yield GaugeMetricFamily("seedrate_in_progress", about, self._in_progress())
         about = "Quotes that wait to be recorded"
         yield GaugeMetricFamily("seedrate_ledger_waiting", about, self._waiting())
         about = "Entries of the ledger, as far as this server has seen"

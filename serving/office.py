@@ -1,4 +1,4 @@
-"""The addresses that are ours, as a Starlette router."""
+"""The addresses that are ours, as an ASGI application behind the gate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access.caller import Caller
 from serving.desk import Desk, Reply
 from serving.documents import told_to
-from serving.doors import DOORS, JSON
+from serving.doors import JSON, Door
 from serving.gauges import CONTENT_TYPE, Gauges
-from serving.ledger.counter import Counter
+from serving.ledger.counter import Answers, Counter
 from serving.problem import NOT_READY, RefusedError
 
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -58,9 +58,9 @@ class Office:
             raise self._not_ready(self.trouble)
         return self.bundle
 
-    def router(self) -> Router:
-        """Return the addresses as an ASGI application."""
-        answers = {
+    def answers(self) -> Answers:
+        """Return what answers, by address."""
+        return {
             "/v1/quotes": self.quote,
             "/v1/quotes/batch": self.batch,
             **self._counter.answers(),
@@ -72,8 +72,17 @@ class Office:
             "/readyz": self.ready,
             "/metrics": self.metrics,
         }
-        doors = [door for door in DOORS if door.ours]
-        return Router([Route(d.route, answers[d.path], methods=[d.method]) for d in doors])
+
+    def app(self) -> ASGIApp:
+        """Return the addresses as an ASGI application: the gate has found the door already."""
+        answers = self.answers()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            door: Door = scope["state"]["door"]
+            response = await answers[door.path](Request(scope, receive))
+            await response(scope, receive, send)
+
+        return answer
 
     async def quote(self, request: Request) -> Response:
         """Answer POST /v1/quotes."""

@@ -49,7 +49,7 @@ TOO_MANY_REQUESTS = Problem("too_many_requests", 429, "The tenant asks more than
 INTERNAL_ERROR = Problem("internal_error", 500, "The server failed")
 NOT_READY = Problem("not_ready", 503, "No model is loaded")
 ACCESS_UNAVAILABLE = Problem("access_unavailable", 503, "Credentials cannot be checked")
-OVERLOADED = Problem("overloaded", 503, "Too many quotes are waiting to be recorded")
+OVERLOADED = Problem("overloaded", 503, "The server has too much to do")
 NOT_RECORDED = Problem("not_recorded", 503, "The quote could not be recorded")
 TIMED_OUT = Problem("timed_out", 504, "The answer took too long")
 

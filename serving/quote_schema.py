@@ -200,7 +200,9 @@ QUOTE: Json = _object(
     }
 )
 QUOTE["required"] = [name for name in QUOTE["required"] if name not in {"rate", *FIGURES}]
-QUOTE["oneOf"] = [{"required": [figure]} for figure in FIGURES]
+# Exactly one figure. Said as "not not", since generators of clients read a plain oneOf beside
+# properties as a union of unknown types, and lose the quote.
+QUOTE["not"] = {"not": {"oneOf": [{"required": [figure]} for figure in FIGURES]}}
 
 _BASE64: Json = {"type": "string", "contentEncoding": "base64"}
 RECEIPT: Json = _object(

@@ -7,14 +7,17 @@ answers our addresses itself and leaves two to BentoML: docs/decisions/0010-insi
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
+import uvicorn.protocols.http.auto
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from serving.connection import GRACE_SECONDS, Connection
 from serving.doors import JSON
 from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
@@ -50,7 +53,11 @@ def server() -> Server:
 
 def gate(app: ASGIApp) -> Gate:
     """Return the gate in front of BentoML's own application."""
-    return server().gate(behind=app)
+    parts = server()
+    Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
+    Connection.most_tasks = parts.admission.most_on_their_way
+    Connection.turn_away = parts.admission.turn_away
+    return parts.gate(behind=app)
 
 
 @bentoml.service(name="seedrate", **TUNED)
@@ -61,6 +68,7 @@ class Seedrate:
         """Open the ledger, load the champion, and keep the collector off what stays."""
         self.server = server()
         self.server.load()
+        logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
@@ -106,4 +114,5 @@ def _as_it_is(response: Response) -> dict[str, Any]:
     return cast("dict[str, Any]", response)
 
 
+uvicorn.protocols.http.auto.AutoHTTPProtocol = Connection  # BentoML has no setting for it
 Seedrate.add_asgi_middleware(gate)  # type: ignore[attr-defined]  # mypy ignores class decorators

@@ -67,6 +67,12 @@ SETTINGS = (
         "quote's id decides which.",
     ),
     Setting(
+        "SEEDRATE_AT_ONCE",
+        "64",
+        "Requests for prices in progress at once, of all tenants, 1 to 100000; above it a quote is "
+        "refused with 503, a batch above three quarters, a what-if above half of it.",
+    ),
+    Setting(
         "SEEDRATE_LEDGER_QUEUE",
         "4096",
         "Quotes that may wait to be recorded, 1 to 100000; above it a quote is refused with 503.",
@@ -175,6 +181,7 @@ class Settings:
     timeout_seconds: float
     pull_seconds: float
     audit_share: float
+    at_once: int
     ledger_queue: int
     database: str | None = field(repr=False)  # of the ledger, with its password; None: SQLite
     ledger_key: Path
@@ -211,6 +218,7 @@ class Settings:
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
+            at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
             database=reader.postgres("SEEDRATE_LEDGER"),
             ledger_key=Path(key or var / "ledger" / SIGNING).absolute(),

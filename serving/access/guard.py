@@ -7,6 +7,8 @@ words; the audit has the reason.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +96,19 @@ class Guard:
         """
         if door.scope == PUBLIC:
             return
-        quotes = body.get("quotes") if isinstance(body, dict) else None
-        cost = max(len(quotes), 1) if isinstance(quotes, list) else 1
-        try:
-            self.limits.enter(caller.tenant, door.scope, cost)
-        except RefusedError:
-            whose = {"tenant": caller.tenant, "client": caller.client}
-            self.refusals.note(Why.LIMITED, route=door.path, **whose)
-            raise
+        with self._noting(door, caller):
+            self.limits.enter(caller.tenant, door.scope, _cost(body))
+
+    def check(self, door: Door, caller: Caller) -> None:
+        """Refuse a caller whose tenant has too much under way, before anything is read.
+
+        Raises:
+            RefusedError: `too_many_requests`.
+        """
+        if door.scope == PUBLIC:
+            return
+        with self._noting(door, caller):
+            self.limits.check(caller.tenant)
 
     def leave(self, door: Door, caller: Caller) -> None:
         """End a request that `enter` let begin."""
@@ -112,6 +119,15 @@ class Guard:
         """Let the store go."""
         self.ring.close()
 
+    @contextmanager
+    def _noting(self, door: Door, caller: Caller) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError:
+            whose = {"tenant": caller.tenant, "client": caller.client}
+            self.refusals.note(Why.LIMITED, route=door.path, **whose)
+            raise
+
     def _note(self, error: CredentialError, door: Door) -> None:
         self.refusals.note(
             error.why,
@@ -120,6 +136,12 @@ class Guard:
             client=error.client,
             key_id=error.key_id,
         )
+
+
+def _cost(body: Any) -> int:
+    """Return what a request draws on a budget: 1, or the number of quotes in a batch."""
+    quotes = body.get("quotes") if isinstance(body, dict) else None
+    return max(len(quotes), 1) if isinstance(quotes, list) else 1
 
 
 def _refused(why: Why, door: Door) -> RefusedError:

@@ -52,13 +52,21 @@ class Limits:
         Raises:
             RefusedError: `too_many_requests`.
         """
-        if self._under_way[tenant] >= self._at_once:
-            detail = f"a tenant must have at most {self._at_once} requests under way, however: more"
-            raise RefusedError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "1"})
+        self.check(tenant)
         budget = BUDGETS.get(scope)
         if budget is not None:
             self._draw(tenant, budget, cost)
         self._under_way[tenant] += 1
+
+    def check(self, tenant: str) -> None:
+        """Refuse a tenant that has as many requests under way as it may.
+
+        Raises:
+            RefusedError: `too_many_requests`.
+        """
+        if self._under_way[tenant] >= self._at_once:
+            detail = f"a tenant must have at most {self._at_once} requests under way, however: more"
+            raise RefusedError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "1"})
 
     def leave(self, tenant: str) -> None:
         """End a request that `enter` let begin."""

@@ -14,8 +14,10 @@ import typer
 
 from pricing.errors import InputError, SeedrateError
 from serving import app as parts
+from serving.access import root
+from serving.access.audit import Event
 from serving.access.caller import LOCAL
-from serving.ledger import erasure, keyring, rotation, seals, tree
+from serving.ledger import erasure, keyring, migrate, rotation, seals, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
 from serving.ledger.chain import Chain
@@ -68,8 +70,7 @@ def verify(
             _end(CANNOT_TELL, f"cannot tell: {error}")
     for fault in found.faults:
         typer.echo(f"TAMPERED: {fault}")
-    root = found.root.hex()
-    said = f"{found.size} entries, {found.erased} of them erased, root {root}"
+    said = f"{found.size} entries, {found.erased} of them erased, root {found.root.hex()}"
     _end(TAMPERED if found.faults else INTACT, said)
 
 
@@ -117,11 +118,15 @@ def consistency(
 @ledger_cli.command()
 def export(folder: Annotated[Path, typer.Argument(help="Made if absent.")]) -> None:
     """Write checkpoint, tiles and public entries as files that C2SP's tools read."""
-    _, store = _opened()
+    settings, store = _opened()
     with closing(store.reader) as reader:
         note = reader.checkpoint()
         if note is None:
             _end(CANNOT_TELL, "no checkpoint was signed yet")
+        entries = Checkpoint.parse(note).size
+        root.audit(settings).note(
+            Event("exported", LOCAL.tenant, LOCAL.client, why=f"{entries} entries")
+        )
         typer.echo(f"{export_tiles(reader, note, folder)} files in {folder}")
 
 
@@ -221,6 +226,15 @@ def key() -> None:
     with closing(store.reader) as reader:
         for one in keyring.listed(reader.others(KEY)):
             typer.echo(one.line)
+
+
+@ledger_cli.command()
+def tables() -> None:
+    """Make the tables of the ledger, or bring them to this version, as their owner."""
+    _, store = _opened()
+    with closing(store):
+        store.open()
+    typer.echo(f"{store.name}: the tables are of version {migrate.NEWEST}")
 
 
 def _opened() -> tuple[Settings, Store]:

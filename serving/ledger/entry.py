@@ -89,6 +89,12 @@ class Kept:
             raise RefusedError(ERASED, f"the reply of {self.quote_id} must not be kept any longer")
         return self.private.reply
 
+    @property
+    def batch_size(self) -> int | None:
+        """Return how many requests had the batch that it was asked in; None for one quote."""
+        place = orjson.loads(self.body).get("batch")
+        return None if place is None else int(place[1])
+
     def check_request(self, request: bytes) -> None:
         """Check that a request is the one that was recorded under its key.
 
@@ -125,6 +131,7 @@ def of_quote(
     salt: bytes,
     now: datetime,
     code: str,
+    place: tuple[int, int] | None = None,
 ) -> Entry:
     """Return the entry of a quote.
 
@@ -138,6 +145,7 @@ def of_quote(
         salt: 32 random bytes.
         now: when it was made.
         code: the digest of the program that made it.
+        place: in the batch that it was asked in, counted from 0, and how many that batch had.
     """
     request = written(asked)
     commitments = commit_all(salt, _values(asked, request, explanation, reply))
@@ -156,6 +164,7 @@ def of_quote(
         "policy": _named(document.get("policy")),
         "code": code,
         "commit": commitments,
+        **({} if place is None else {"batch": [*place]}),
     }
     private = Private(asked.get("reference"), salt, request, reply)
     facts = Facts.of(body, private.reference, document)

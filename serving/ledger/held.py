@@ -39,6 +39,7 @@ class Held:
 
     def write(self, note: str) -> None:
         """Put a newer checkpoint in place of the last, at once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with beside.open("w", encoding="utf-8") as file:
             file.write(note)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -40,6 +41,7 @@ log = logging.getLogger("seedrate.ledger")
 MOST_ROWS = 512  # of a batch
 RETRY_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
+ANSWER_SECONDS = 1.0  # a store that is silent for longer is away, until it answers
 Answer = TypeVar("Answer")
 
 
@@ -86,10 +88,10 @@ class Ledger:
         self._called = self._closing = self._is_open = False
         self._signer: Signer | None = None
         self._edge = Edge()
-        self._signed = 0  # the size of the newest checkpoint
-        self._signed_at = 0.0
+        self._signed, self._signed_at = 0, 0.0  # the size of the newest checkpoint, and when
         self._wanted: list[tuple[asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._trouble = "it is being opened"
+        self._writing_since, self._silent = math.inf, False
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
@@ -97,7 +99,8 @@ class Ledger:
     @property
     def trouble(self) -> str:
         """Return why nothing can be recorded, or an empty string."""
-        return self._trouble
+        silent = self._silent or time.monotonic() > self._writing_since + ANSWER_SECONDS
+        return self._trouble or (self._no_answer() if silent else "")
 
     @property
     def waiting(self) -> int:
@@ -139,8 +142,8 @@ class Ledger:
         Raises:
             RefusedError: `overloaded` if too many wait, `not_recorded` if the store takes nothing.
         """
-        if self._trouble:
-            raise not_recorded(self._trouble)
+        if trouble := self.trouble:
+            raise not_recorded(trouble)
         if len(self._waiting) >= self._most_waiting:
             raise RefusedError(
                 OVERLOADED,
@@ -189,9 +192,23 @@ class Ledger:
             RefusedError: `not_recorded` if the store cannot be read.
         """
         try:
-            return await asyncio.to_thread(question) if self.store.remote else question()
+            return await self._ask_far(question) if self.store.remote else question()
         except TROUBLES as error:
-            raise not_recorded(str(error)) from error
+            raise not_recorded(str(error) or self._no_answer()) from error
+
+    async def _ask_far(self, question: Callable[[], Answer]) -> Answer:
+        """Ask over a network, where the other side may be silent for ever."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await asyncio.to_thread(question)
+        except TimeoutError:
+            self._silent = True
+            raise
+        self._silent = False
+        return answer
+
+    def _no_answer(self) -> str:
+        return f"{self.store.name} must answer within {ANSWER_SECONDS:g} s, however: it is silent"
 
     def close(self) -> None:
         """Record what waits, then let the store go."""
@@ -248,6 +265,7 @@ class Ledger:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
 
     def _write(self, batch: list[_Waiting]) -> None:
+        self._writing_since = time.monotonic()
         try:
             taken = self._append([one.entry for one in batch])
         except Exception as error:
@@ -256,6 +274,8 @@ class Ledger:
             self._tell(batch, [None] * len(batch), error)
         else:
             self._tell(batch, [_taken(one.entry, taken) for one in batch], None)
+        finally:
+            self._writing_since = math.inf
 
     def _append(self, entries: Sequence[Entry]) -> dict[tuple[str, str], Kept]:
         """Commit a batch; return what was recorded before under keys of it."""
@@ -351,25 +371,6 @@ class Ledger:
         self.store.close()
         self._is_open = False
         self._trouble = why
-
-
-class NoLedger:
-    """The ledger of a desk that answers what-ifs only: it keeps nothing, and says so."""
-
-    trouble = "nothing is recorded here"
-
-    @contextmanager
-    def flight(self, tenant: str, key: str) -> Iterator[None]:
-        """Hold nothing."""
-        yield
-
-    async def record(self, entry: Entry) -> Kept | None:
-        """Refuse."""
-        raise not_recorded(self.trouble)
-
-    async def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
-        """Return nothing."""
-        return {}
 
 
 def _taken(entry: Entry, taken: Mapping[tuple[str, str], Kept]) -> Kept | None:

@@ -69,6 +69,8 @@ def again(kept: Kept, desk: Desk) -> Repriced:
     recorded = kept.reply
     asked = orjson.loads(kept.private.request if kept.private else b"null")
     reply = orjson.loads(recorded)
+    audited = "audit" in reply["explanation"]  # what was drawn may have been left out: no time
+    desk = replace(desk, drawn=lambda _: audited)
     now = datetime.fromisoformat(reply["time"])
     body = orjson.loads(kept.body)
     caller = Caller(body["tenant"], "reprice", frozenset())

@@ -6,6 +6,9 @@ quote_index what is listed of quotes: it follows from the two above (serving/led
 head        one row: how many entries there are, and the right edge of their tree
 tile        full tiles of the tree, with their roots
 checkpoint  every checkpoint that was ever signed
+leaves      a view: the leaf of every entry, whose ever it is
+
+In PostgreSQL whoever is not the owner sees entries and private parts of one tenant at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
@@ -104,6 +109,7 @@ CHECKPOINT = Table(
     sqlite_strict=True,
 )
 
+LEAVES = table("leaves", column("seq"), column("leaf"))
 FOR_EVER = ("entry", "tile", "checkpoint")  # neither changed nor deleted
 INCOMING = (
     "seq", "quote_id", "tenant", "idem_key", "kind", "request", "body", "leaf", "created_us",

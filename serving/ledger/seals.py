@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,35 +29,51 @@ SEAL_SECONDS = 10.0
 
 
 class Sealer:
-    """Seals a file as it grows, in a thread of its own, until it is closed."""
+    """Seals a file as it grows, in a thread of its own, until it is closed.
+
+    What a server itself has to say, such as which model it serves, is told the same way.
+    """
 
     def __init__(self, ledger: Ledger, path: Path, seconds: float = SEAL_SECONDS) -> None:
         """Begin; a server that starts seals the whole file once more."""
         self._ledger, self._path, self._seconds = ledger, path, seconds
         self._sealed, self._digest = 0, sha256()
         self._first = ""
-        self._closing = threading.Event()
+        self._told: deque[dict[str, Any]] = deque()
+        self._due, self._closing = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="seals", daemon=True)
         self._thread.start()
 
+    def tell(self, event: str, says: Mapping[str, Any]) -> None:
+        """Let the log say what happened: at once, or as soon as it takes entries again."""
+        self._told.append({"event": event, **says})
+        self._due.set()
+
     def close(self) -> None:
-        """Seal what has come last."""
-        self._closing.set()
+        """Record what was told, and seal what has come, last."""
+        self._closing = True
+        self._due.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closing.wait(self._seconds):
-            self._seal()
-        self._seal()
+        while not self._closing:
+            self._due.wait(self._seconds)
+            self._due.clear()
+            self._record_all()
 
-    def _seal(self) -> None:
+    def _record_all(self) -> None:
         try:
+            while self._told and not self._ledger.trouble:
+                self._record(self._told[0])
+                self._told.popleft()
             if not self._ledger.trouble and (says := self._grown()):
-                now = self._ledger.now()
-                entry = of_ledger(AUDIT, self._ledger.new_id(now), now, says)
-                asyncio.run(self._ledger.record(entry))
+                self._record(says)
         except (OSError, RefusedError) as error:
-            log.warning("%s was not sealed: %s", self._path.name, error)
+            log.warning("what was noted was not recorded or sealed: %s", error)
+
+    def _record(self, says: Mapping[str, Any]) -> None:
+        now = self._ledger.now()
+        asyncio.run(self._ledger.record(of_ledger(AUDIT, self._ledger.new_id(now), now, says)))
 
     def _grown(self) -> dict[str, Any] | None:
         """Return what a seal says, if anything was noted since the last."""
@@ -86,6 +103,8 @@ def broken(bodies: Sequence[bytes], path: Path, *, ours_alone: bool) -> Iterator
     content = path.read_bytes() if path.exists() else b""
     first = sha256(content.partition(b"\n")[0] + b"\n").hexdigest()
     for seal in map(orjson.loads, bodies):
+        if "sha256" not in seal:
+            continue  # an event that a server told
         if not ours_alone and seal["first"] != first:
             continue
         size = seal["bytes"]

@@ -72,7 +72,18 @@ class SqliteStore:
         self._lock = _locked(self.path.with_suffix(".lock"))
         _migrate(self.path)
         self._database = _writing(self.path)
+        self._empty_log()
         self._edge = self.reader.head()
+
+    def _empty_log(self) -> None:
+        """Bring all into the file itself, and begin a new log.
+
+        After a sync that failed nobody knows which pages of the old log are on the disk: what came
+        behind them would be lost with them.
+        """
+        busy, _, _ = self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(f"{self.name} must be read by nobody as it is opened")
 
     def insert(self, entries: Sequence[Entry], seen: int) -> Edge:
         """Append entries: one statement is one transaction, and one hand-over of Python's lock."""

@@ -77,14 +77,20 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def process(var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real `python -m serving start`, which is a real `bentoml serve`."""
+def process_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `var` of the process below."""
     home = tmp_path_factory.mktemp("process")
     small_model.write(home / "models")
     known_key.write(home)
-    environ = {"SEEDRATE_VAR": str(home), "SEEDRATE_TRACKING_URI": "off"}
+    return home
+
+
+@pytest.fixture(scope="session")
+def process(process_home: Path) -> Iterator[str]:
+    """A real `python -m serving start`, which is a real `bentoml serve`."""
+    environ = {"SEEDRATE_VAR": str(process_home), "SEEDRATE_TRACKING_URI": "off"}
     command = [sys.executable, "-m", "serving", "start"]
-    with running(command, environ, ROOT, home / "log") as url:
+    with running(command, environ, ROOT, process_home / "log") as url:
         yield url
 
 

@@ -15,6 +15,7 @@ from features.column import Column, ColumnSet, Direction, Kind, Outcome
 from models import keys
 from models.audit import Audit
 from models.keys import SigningKey
+from models.pricer import Request
 from models.reasons import Language
 from pricing.deal import Deal
 from pricing.errors import InputError, ModelError, PolicyError
@@ -131,6 +132,16 @@ class PlainPricer:
             raise InputError.of("terms.term_months", "at most 60", terms.term_months)
         return PlainQuote(terms)
 
+    def quotes(self, asked: Sequence[Request]) -> list[PlainQuote | Exception]:
+        return [self._tried(one) for one in asked]
+
+    def _tried(self, asked: Request) -> PlainQuote | Exception:
+        given = (asked.project, asked.deal, asked.support, asked.overrides)
+        try:
+            return self.quote_checked(*given, caller=asked.caller, audit=asked.audit)
+        except Exception as error:
+            return error
+
 
 @dataclass
 class ListLedger:
@@ -186,6 +197,8 @@ class Open:
 
     async def caller(self, door: Door, authorization: bytes | None) -> Caller:
         return self.everybody
+
+    def check(self, door: Door, caller: Caller) -> None: ...
 
     def enter(self, door: Door, caller: Caller, body: Any) -> None: ...
 

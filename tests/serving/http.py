@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message
 
+from serving.admission import Admission
 from serving.doors import Door
 from serving.gate import Gate
 from serving.gauges import Gauges
@@ -59,9 +60,10 @@ class Answer:
 
 def gate(office: Office, **more: Any) -> Gate:
     settings: dict[str, Any] = {
-        "ours": office.router(),
+        "ours": office.app(),
         "behind": None,
         "guard": Open(),
+        "admission": Admission(64),
         "hosts": frozenset({"localhost", "[::1]"}),
         "timeout_seconds": 5.0,
         "observe": Gauges().request,

@@ -29,20 +29,32 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def write(models: Path, *, seed: int = 7) -> Path:
     """Write a model into `models/<digest>`, sign it as the champion; return its folder."""
-    staging = models / "staging"
-    digest = _write(staging, seed)
-    folder = staging.rename(models / digest)
+    folder = unsigned(models, seed=seed)
     key = keys.create(models.parent / "keys", "a test")
-    Pointer(digest, "seedrate", "7", statement.sign(said(digest), key)).write(models)
+    Pointer(folder.name, "seedrate", "7", statement.sign(said(folder.name), key)).write(models)
     return folder
 
 
-def said(digest: str, *, alias: str = "champion", turn: int = 1, when: str = NOON) -> Statement:
+def unsigned(models: Path, *, seed: int) -> Path:
+    """Write a model into `models/<digest>`; return its folder."""
+    staging = models / "staging"
+    digest = _write(staging, seed)
+    return staging.rename(models / digest)
+
+
+def said(
+    digest: str,
+    *,
+    alias: str = "champion",
+    turn: int = 1,
+    when: str = NOON,
+    version: str = "7",
+) -> Statement:
     """Return the statement that lets a model serve."""
     return Statement(
         act="promoted",
         model="seedrate",
-        version="7",
+        version=version,
         digest=digest,
         alias=alias,
         turn=turn,

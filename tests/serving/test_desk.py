@@ -17,7 +17,7 @@ from serving.access.caller import LOCAL
 from serving.desk import Desk
 from serving.gauges import Gauges
 from serving.ledger.entry import Entry, Kept
-from serving.ledger.ledger import NoLedger
+from serving.ledger.none import NoLedger
 from serving.problem import RefusedError
 from serving.quote_id import drawn
 from tests.serving.fakes import ListLedger, PlainPricer, PlainQuote, desk, request
@@ -110,13 +110,34 @@ def test_a_batch_lets_others_in_between() -> None:
     ledger = ListLedger()
 
     async def both() -> None:
-        batch = asyncio.create_task(desk(ledger).batch({"quotes": [request()] * 50}, LOCAL, "k"))
+        asked = {"quotes": [request()] * 500}
+        batch = asyncio.create_task(desk(ledger).batch(asked, LOCAL, "k"))
         while not batch.done():
             seen.append(len(ledger.kept))
             await asyncio.sleep(0)
 
     asyncio.run(both())
     assert len(seen) > 25
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (3, 2), (1, 500)])
+def test_a_batch_of_another_size_under_a_used_key_is_refused(sizes: tuple[int, int]) -> None:
+    ledger = ListLedger()
+    first, second = sizes
+    batch(desk(ledger), [request()] * first)
+    with pytest.raises(RefusedError) as error:
+        batch(desk(ledger), [request()] * second)
+    assert (error.value.problem.code, len(ledger.kept)) == ("key_reused", first)
+
+
+def test_a_batch_whose_first_requests_were_refused_holds_its_key_too() -> None:
+    ledger = ListLedger()
+    batch(desk(ledger), [request(project__city="Nowhere")] * 3 + [request()])
+    with pytest.raises(RefusedError):
+        batch(desk(ledger), [request()] * 2)
+    results = batch(desk(ledger), [request()] * 4)
+    assert [result["status"] for result in results] == [201] * 4
+    assert len(ledger.kept) == 4
 
 
 def test_a_fault_of_the_terms_is_told_under_the_callers_name() -> None:

@@ -35,6 +35,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         "SEEDRATE_HOSTS": " , ",
         "SEEDRATE_TIMEOUT_SECONDS": "15",
         "SEEDRATE_PULL_SECONDS": "soon",
+        "SEEDRATE_AT_ONCE": "0",
         "SEEDRATE_LEDGER_QUEUE": "0",
         "SEEDRATE_AUDIT_SHARE": "2",
         "SEEDRATE_ACCESS": "a secret that is no address",

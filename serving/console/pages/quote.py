@@ -34,7 +34,7 @@ class _Looked:
     kept: Kept
     body: dict[str, Any]
     proof: Proof
-    portrait: Portrait | None  # None: it is erased
+    portrait: Portrait | None  # None: it is erased, or not as it was recorded
     repriced: Repriced | None  # None: erased, or its model or policy is gone
 
 
@@ -78,7 +78,7 @@ def _looked(visit: Visit, kept: Kept, note: str) -> _Looked:
     rooms = visit.rooms
     proof = prove(kept, rooms.ledger.store, note, rooms.anchors)
     body = orjson.loads(kept.body)
-    if kept.private is None:
+    if kept.private is None or proof.fault:  # what is not as recorded is not shown
         return _Looked(kept, body, proof, None, None)
     desk = _desk(rooms, body)
     context, repriced = Context(), None

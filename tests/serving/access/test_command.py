@@ -12,7 +12,6 @@ import pytest
 from serving.access import root
 from serving.access.key import Key
 from serving.access.key_file import keep, kept
-from serving.client import Client
 from serving.settings import Settings
 from tests.serving.conftest import ROOT
 
@@ -79,13 +78,3 @@ def test_a_kept_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file.chmod(0o644)
     with pytest.raises(Exception, match="chmod 600"):
         kept(file)
-
-
-def test_a_client_does_not_show_its_key_and_takes_it_nowhere_else(tmp_path: Path) -> None:
-    from tests.serving.access.issuer import TestIssuer, shown
-
-    with shown(TestIssuer()) as (url, asked):
-        client = Client(url, "sr_live_secret")
-        assert "secret" not in repr(client)
-        assert client.get("/moved").status == 302
-        assert asked == ["/moved"]

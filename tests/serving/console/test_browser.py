@@ -165,7 +165,8 @@ def test_nothing_keeps_people_with_disabilities_out(
     page = opened(path, color_scheme=scheme)
     if scheme == "dark" and "?" not in path:
         kept(page, "dark" + path.replace("/", "-")[8:16])
-    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    if scheme == "light":
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert findings(page) == []
 
 

@@ -47,7 +47,7 @@ class Inside(Reader):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _all(self, query: Select[Any]) -> Any:
+    def _all(self, query: Select[Any], tenant: str = "") -> Any:
         return self._connection.execute(query).all()
 
     def _one(self, query: Select[Any]) -> Row[Any]:
@@ -64,6 +64,7 @@ class Victim:
         self.database.execute("ATTACH ? AS source", (str(path),))
         for table in METADATA.tables:
             self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM source.{table}")
+        self.database.execute("CREATE VIEW leaves AS SELECT seq, leaf FROM entry")
         for table in ROWS:
             self.database.execute(f"CREATE INDEX {table}_seq ON {table} (seq)")
         engine = create_engine("sqlite://", creator=lambda: self.database, poolclass=StaticPool)
@@ -167,6 +168,21 @@ def every_byte_of(
                         change = _flip(table, column, rowid, at, mask)
                         _tried(victim, tally, f"{rowid} at {at} by {mask}", change)
             yield tally
+
+
+def every_byte_of_tiles(victim: Victim, stride: int = 1) -> Iterator[Tally]:
+    """Flip a byte of all full tiles at once, and ask for a fault that names each of them."""
+    tiles = {f"tile {level}/{index}" for level, index in victim.reader.tiles()}
+    for column in ("data", "root"):
+        tally = Tally(f"tile.{column}, tile by tile", 0, [])
+        for at in range(0, victim.longest("tile", column), stride):
+            with victim.altered() as database:
+                mask = 1 + (at * 37 + 11) % 255
+                database.execute(f"UPDATE tile SET {column} = {written(column)}", (at, mask))
+                seen = {fault.partition(":")[0] for fault in victim.faults(most=ALL)}
+            tally.tried += len(tiles)
+            tally.unseen += [f"{tile} at {at}" for tile in sorted(tiles - seen)]
+        yield tally
 
 
 def every_byte_of_held(victim: Victim, masks: tuple[int, ...]) -> Tally:

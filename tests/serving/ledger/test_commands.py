@@ -42,11 +42,14 @@ def asked(reference: str = CANARY, **more: Any) -> bytes:
 
 @pytest.fixture
 def given(var: Path) -> list[Answer]:
-    """Three quotes, of a server that has closed."""
+    """Three quotes, numbers 2 to 4 after the key and the model, of a server that has closed."""
     settings = Settings.read({"SEEDRATE_VAR": str(var), "SEEDRATE_TRACKING_URI": "off"})
     server = Server.open(settings)
     assert server.ledger.wait_open(10)
     server.load()
+    until = time.monotonic() + 10
+    while server.ledger.size < 2 and time.monotonic() < until:
+        time.sleep(0.02)
     made = [
         ask(gate(server.office), "POST", "/v1/quotes", asked(ref)) for ref in (CANARY, "b", CANARY)
     ]
@@ -70,7 +73,7 @@ def test_a_whole_log_verifies_and_an_altered_one_does_not(
     run: Run, given: list[Answer], var: Path
 ) -> None:
     done = run("verify")
-    assert (done.exit_code, "4 entries, 0 of them erased" in done.output) == (0, True), done.output
+    assert (done.exit_code, "5 entries, 0 of them erased" in done.output) == (0, True), done.output
     forced(var, lambda database: database.execute("UPDATE entry SET body = x'00' WHERE seq = 2"))
     done = run("verify")
     assert (done.exit_code, "TAMPERED: entry 2" in done.output) == (1, True)
@@ -125,7 +128,7 @@ def test_a_price_that_was_altered_is_not_made_again(
     run: Run, given: list[Answer], var: Path
 ) -> None:
     reply = given[0].body.replace(b'"rate":"0.', b'"rate":"1.')
-    forced(var, lambda database: database.execute("UPDATE private SET reply = ? WHERE seq = 1",
+    forced(var, lambda database: database.execute("UPDATE private SET reply = ? WHERE seq = 2",
                                                   (reply,)))  # fmt: skip
     done = run("reprice", given[0].document["quote_id"])
     assert (done.exit_code, "NOT THE SAME" in done.output, "rate" in done.output) == (1, True, True)
@@ -147,7 +150,7 @@ def test_what_is_erased_is_gone_and_the_proofs_stay(
     assert (done.exit_code, done.output) == (0, "2 quotes erased\n"), done.output
     assert not on_disk(var, CANARY.encode())
     done = run("verify")
-    assert (done.exit_code, "5 entries, 2 of them erased" in done.output) == (0, True), done.output
+    assert (done.exit_code, "6 entries, 2 of them erased" in done.output) == (0, True), done.output
     receipt = run("prove", given[0].document["quote_id"]).output.encode()
     (tmp_path / "elsewhere").mkdir()
     code, said = verified(tmp_path / "elsewhere", receipt, "--key", run("key").output.strip())
@@ -163,7 +166,7 @@ def on_disk(var: Path, text: bytes) -> bool:
 def test_what_was_erased_and_is_there_again_is_noticed(
     run: Run, given: list[Answer], var: Path
 ) -> None:
-    private = rows(var, "SELECT * FROM private WHERE seq = 1")[0]
+    private = rows(var, "SELECT * FROM private WHERE seq = 2")[0]
     assert run("erase", "--reference", CANARY).exit_code == 0
     sql = "INSERT INTO private VALUES (?, ?, ?, ?, ?, ?)"
     forced(var, lambda database: database.execute(sql, private))
@@ -240,7 +243,7 @@ def test_metrics_tell_the_size_of_the_log_and_its_newest_anchor(
         run("anchor", "--chain", url, "--contract", "0xc0", "--user", "0xa0")
     told = server.gauges.text().decode()
     server.close()
-    assert "seedrate_ledger_entries 4.0" in told
+    assert "seedrate_ledger_entries 5.0" in told
     assert "seedrate_ledger_anchored_seconds 0.0" in never
     (line,) = re.findall("^seedrate_ledger_anchored_seconds (.*)$", told, re.M)
     assert abs(float(line) - time.time()) < 60
@@ -249,7 +252,7 @@ def test_metrics_tell_the_size_of_the_log_and_its_newest_anchor(
 def test_what_disappears_without_an_erasure_is_tampering(
     run: Run, given: list[Answer], var: Path
 ) -> None:
-    forced(var, lambda database: database.execute("DELETE FROM private WHERE seq = 1"))
+    forced(var, lambda database: database.execute("DELETE FROM private WHERE seq = 2"))
     done = run("verify")
     assert (done.exit_code, "no entry says that it was erased" in done.output) == (1, True)
 
@@ -281,7 +284,7 @@ def test_an_anchor_goes_with_the_receipt(run: Run, given: list[Answer], var: Pat
     with authority.served(authority.Contract()) as url:
         chain = ["--chain", url, "--contract", "0xc0", "--user", "0xa0"]
         done = run("anchor", *chain)
-        assert (done.exit_code, "chain at 4" in done.output) == (0, True), done.output
+        assert (done.exit_code, "chain at 5" in done.output) == (0, True), done.output
         assert "stands in contract 0xc0" in run("anchor", *chain, "--check").output
     receipt = orjson.loads(run("prove", given[0].document["quote_id"]).output)
     assert [one["kind"] for one in receipt["anchors"]] == ["chain"]

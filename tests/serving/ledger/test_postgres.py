@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import subprocess
 import sys
 import time
@@ -175,23 +174,87 @@ def test_a_database_that_is_down_refuses_quickly_and_is_taken_up_again(
     store.close()
 
 
-def test_a_server_needs_no_more_than_the_page_grants(database: str, tmp_path: Path) -> None:
+@pytest.fixture
+def roles(database: str, tmp_path: Path) -> str:
+    """The URL of a database with quotes of two tenants, and the roles of deploy/."""
     with ledger(tmp_path, store=PostgresStore(database)) as books:
-        record(books, [entry("before")])
-    page = (ROOT / "docs/ledger.md").read_text(encoding="utf-8")
-    grants = re.findall(r"^GRANT .* TO seedrate;$", page, re.MULTILINE)
-    assert grants
+        record(books, [entry("a", tenant="bank-a"), entry("b", tenant="bank-b")])
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("CREATE ROLE seedrate LOGIN")
-        for grant in grants:
-            connection.execute(grant)
-    theirs = database.replace("postgres@", "seedrate@")
-    with ledger(tmp_path, store=PostgresStore(theirs)) as books:
+        connection.execute((ROOT / "deploy/roles.sql").read_bytes())
+    return database
+
+
+def as_role(url: str, role: str) -> str:
+    return url.replace("postgres@", f"{role}@")
+
+
+def test_a_server_needs_no_more_than_its_role_has(roles: str, tmp_path: Path) -> None:
+    with ledger(tmp_path, store=PostgresStore(as_role(roles, "seedrate"))) as books:
         record(books, [entry(str(at)) for at in range(300)])
-        assert asyncio.run(books.find("local", "before"))
-    with psycopg.connect(theirs) as connection:
+        assert asyncio.run(books.find("bank-a", "a"))
+        assert asyncio.run(books.find("bank-b", "a")) is None
+        assert [again and again.quote_id for again in record(books, [entry("x", key="7")])] == ["7"]
+        assert asyncio.run(books.checkpoint(304))
+
+
+def test_a_select_without_where_finds_one_tenants_rows(roles: str) -> None:
+    with psycopg.connect(as_role(roles, "seedrate")) as connection:
+        for mine, id_ in (("", None), ("bank-a", "a"), ("bank-b", "b"), ("bank-c", None)):
+            with connection.transaction():
+                if mine:
+                    connection.execute("SELECT set_config('seedrate.tenant', %s, true)", (mine,))
+                seen = connection.execute("SELECT quote_id FROM entry WHERE kind = 'quote'")
+                assert seen.fetchall() == ([(id_,)] if id_ else [])
+                for table in ("entry", "private"):
+                    query = f"SELECT DISTINCT tenant FROM {table} WHERE tenant <> '(ledger)'"
+                    assert connection.execute(query).fetchall() == ([(mine,)] if id_ else [])
+    with psycopg.connect(roles) as owner:  # else there would be nothing to see
+        assert owner.execute("SELECT count(*) FROM private").fetchone() == (2,)
+
+
+def test_nobody_but_the_owner_may_change_or_delete(roles: str) -> None:
+    acts = [
+        f"{act} {table}{rest}"
+        for table, column in (("entry", "tenant"), ("private", "tenant"), ("tile", "root"))
+        for act, rest in (
+            ("UPDATE", f" SET {column} = {column}"),
+            ("DELETE FROM", ""),
+            ("TRUNCATE", ""),
+        )
+    ]
+    for role in ("seedrate", "seedrate_auditor"):
+        with psycopg.connect(as_role(roles, role), autocommit=True) as connection:
+            for act in acts:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(act)
+
+
+def test_an_auditor_reads_every_tenant_and_writes_nothing(roles: str, tmp_path: Path) -> None:
+    store = PostgresStore(as_role(roles, "seedrate_auditor"))
+    found = audit(store.reader)
+    assert (found.faults, found.size) == ([], 3)
+    store.close()
+    with psycopg.connect(as_role(roles, "seedrate_auditor")) as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("DELETE FROM private")
+            connection.execute("INSERT INTO checkpoint VALUES (9, 'x')")
+
+
+def test_without_a_tenant_a_lookup_finds_nothing(roles: str) -> None:
+    """The WHERE of the reader is not what keeps tenants apart: without the policy all are seen."""
+    store = PostgresStore(as_role(roles, "seedrate"))
+    assert [*store.reader.rows()] != []  # the log's own entry, the key
+    assert {row.tenant for row in store.reader.rows()} == {"(ledger)"}
+    store.close()
+    made = engine(roles)
+    with made.begin() as connection:
+        migrate.downgrade(connection, "0001")
+    with psycopg.connect(as_role(roles, "seedrate")) as connection:
+        assert connection.execute("SELECT count(*) FROM private").fetchone() == (2,)
+    with made.begin() as connection:
+        migrate.upgrade(connection)
+    with psycopg.connect(as_role(roles, "seedrate")) as connection:
+        assert connection.execute("SELECT count(*) FROM private").fetchone() == (0,)
+    made.dispose()
 
 
 def test_what_is_erased_is_gone_from_the_table_and_the_proofs_stay(

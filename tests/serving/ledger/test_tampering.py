@@ -52,6 +52,10 @@ def test_every_row_deleted_moved_or_repeated_is_noticed(few: Victim) -> None:
     check(tally for tally in tampering.every_row(few) if "tile" not in tally.what)
 
 
+def test_bytes_of_tiles_are_noticed_tile_by_tile(tile: Victim) -> None:
+    check(tampering.every_byte_of_tiles(tile, 1021))
+
+
 def test_a_tile_that_is_missing_is_noticed(tile: Victim) -> None:
     check(tally for tally in tampering.every_row(tile, 128) if "tile" in tally.what)
 

@@ -10,9 +10,10 @@ from alembic import op
 
 from serving.ledger.listing import FACTS, Facts
 from serving.ledger.migrations.versions import v0001_ledger as before
+from serving.ledger.migrations.versions.v0002_tenants import SEEN
 
-revision = "0002"
-down_revision: str | None = "0001"
+revision = "0003"
+down_revision: str | None = "0002"
 branch_labels: str | None = None
 depends_on: str | None = None
 
@@ -73,6 +74,9 @@ def upgrade() -> None:
     _list_what_is_there(op.get_bind())
     if before.postgres():
         op.execute(POSTGRES_KEPT)
+        op.execute("ALTER TABLE quote_index ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY of_tenant ON quote_index FOR SELECT USING ({SEEN})")
+        op.execute("CREATE POLICY appended ON quote_index FOR INSERT WITH CHECK (true)")
         return
     op.execute(SQLITE_KEPT)
     op.execute("DROP VIEW incoming")  # and with it its trigger

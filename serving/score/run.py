@@ -1,0 +1,193 @@
+"""A whole book, part by part, so that a run that was killed goes on where it stopped.
+
+Beside the file to be made stands a folder: what is scored and by what (`run.json`), a copy of a CSV
+book as Parquet, and a file for each part that is done. A part is written whole or not at all. When
+all are there they are put together, the file takes its name in one step, and the folder goes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from features import file
+from models import artifact, copies
+from models.pricer import Pricer
+from pricing import policy
+from pricing.errors import InputError
+from serving.contract import Contract
+from serving.score.book import Book
+from serving.score.scorer import Scorer
+from serving.score.table import schema
+
+PART_ROWS = 8192
+Advance = Callable[[int], None]  # by so many rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is scored, by what, and where it goes; another process can be told it."""
+
+    book: Path  # Parquet or CSV
+    out: Path  # Parquet
+    models: Path  # folder in which the model's own lies
+    digest: str  # of the model
+    rules: bytes  # the policy's file
+    defaults: Mapping[str, Any]  # by section of a request, of what rows leave out
+    on: date
+
+    @property
+    def folder(self) -> Path:
+        """Return where unfinished work stands."""
+        return self.out.with_name(f"{self.out.name}.parts")
+
+    def scorer(self) -> Scorer:
+        """Return what scores, read from its files.
+
+        Raises:
+            InputError: the model is not there, or is not as its digest says.
+        """
+        folder = copies.find(self.models, self.digest)
+        if folder is None:
+            raise InputError.of("model", f"in {self.models}, whole", self.digest)
+        model = artifact.read(folder, self.digest)
+        return Scorer(
+            Contract.of(model.column_set), Pricer(model, policy.parse(self.rules)), self.on
+        )
+
+    def read(self, contract: Contract) -> Book:
+        """Return the book, which is Parquet by now."""
+        copied = self.folder / "book.parquet"
+        return Book.of(copied if copied.exists() else self.book, contract, self.defaults)
+
+
+def begin(task: Task, code: str) -> None:
+    """Open the folder of a run, or the one that a run of the same task has left.
+
+    Raises:
+        InputError: the file is there already, or the folder is that of another task.
+    """
+    if task.out.suffix != ".parquet" or task.out.exists():
+        given = f"{task.out} is there" if task.out.exists() else task.out
+        raise InputError.of("out", "a new file named .parquet", given)
+    file.names(task.book)  # refuses what is no book before any work
+    said = {
+        "book": file.digest(task.book),
+        "model": task.digest,
+        "policy": policy.parse(task.rules).digest,
+        "defaults": orjson.dumps(task.defaults, option=orjson.OPT_SORT_KEYS).decode(),
+        "on": task.on.isoformat(),
+        "program": code,
+        "part_rows": PART_ROWS,
+    }
+    task.folder.mkdir(parents=True, exist_ok=True)
+    run = task.folder / "run.json"
+    if run.exists():
+        _refuse_other(orjson.loads(run.read_bytes()), said, task.folder)
+    else:
+        _whole(run, lambda path: path.write_bytes(orjson.dumps(said)))
+    copied = task.folder / "book.parquet"
+    if task.book.suffix not in (".parquet", ".pq") and not copied.exists():
+        lazy = pl.scan_csv(task.book, infer_schema=False)
+        _whole(copied, lambda path: lazy.sink_parquet(path, row_group_size=8 * PART_ROWS))
+
+
+def started(folder: Path) -> date | None:
+    """Return the day for which a run that was left had begun, None where there is none."""
+    run = folder / "run.json"
+    return date.fromisoformat(orjson.loads(run.read_bytes())["on"]) if run.exists() else None
+
+
+def undone(task: Task, book: Book) -> list[int]:
+    """Return the first rows of the parts that are not there yet."""
+    return [at for at in range(0, book.rows, PART_ROWS) if not part_file(task, at).exists()]
+
+
+def size(book: Book, first: int) -> int:
+    """Return how many rows the part has that begins with a row."""
+    return min(PART_ROWS, book.rows - first)
+
+
+def score(task: Task, scorer: Scorer, book: Book, jobs: int, advance: Advance) -> None:
+    """Score the parts that are not done, put all together, and let the folder go."""
+    left = undone(task, book)
+    if jobs == 1:
+        for first in left:
+            _part(task, scorer, book, first, advance)
+    else:
+        _by_many(task, book, left, jobs, advance)
+    parts = [part_file(task, first) for first in range(0, book.rows, PART_ROWS)]
+    _put_together(task, scorer, parts)
+
+
+def part_file(task: Task, first: int) -> Path:
+    """Return the file of the part that begins with a row."""
+    return task.folder / f"{first:012d}.parquet"
+
+
+def _part(task: Task, scorer: Scorer, book: Book, first: int, advance: Advance) -> None:
+    tables = []
+    for some in scorer.score(book, first, PART_ROWS):
+        tables.append(some)
+        advance(some.height)
+    _whole(part_file(task, first), pl.concat(tables).write_parquet)
+
+
+def _by_many(task: Task, book: Book, left: list[int], jobs: int, advance: Advance) -> None:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _open, (task,)) as pool:
+        try:
+            for done in as_completed([pool.submit(_apart, first) for first in left]):
+                advance(size(book, done.result()))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_OPENED: dict[str, Any] = {}  # of this process, where it is one of many
+
+
+def _open(task: Task) -> None:
+    scorer = task.scorer()
+    _OPENED.update(task=task, scorer=scorer, book=task.read(scorer.contract))
+
+
+def _apart(first: int) -> int:
+    _part(**_OPENED, first=first, advance=lambda rows: None)
+    return first
+
+
+def _put_together(task: Task, scorer: Scorer, parts: list[Path]) -> None:
+    empty = pl.LazyFrame(schema=schema(scorer.pricer.model.column_set))
+    lazy = pl.scan_parquet(parts) if parts else empty
+    _whole(task.out, lambda path: lazy.sink_parquet(path, row_group_size=8 * PART_ROWS))
+    shutil.rmtree(task.folder)
+
+
+def _whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, then let it take its own in one step."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    write(beside)
+    with beside.open("rb") as written:
+        os.fsync(written.fileno())
+    beside.replace(path)
+
+
+def _refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    others = [*_differing(before, now)]
+    if others:
+        expected = f"that of the run in {folder}, which goes on only so; else remove that folder"
+        raise InputError.of(others[0], expected, f"another ({', '.join(others)} differ)")
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    yield from (name for name in now if before.get(name) != now[name])

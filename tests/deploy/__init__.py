@@ -1,0 +1,1 @@
+"""What deploy/ holds, checked by its own validators, and its processes run on this machine."""
