@@ -22,9 +22,9 @@ from models.copies import DIGEST, Pointer
 from models.statement import Statement
 from pricing.errors import SeedrateError
 from serving.ledger.reading import Reader
+from serving.ledger.served import SERVED
 from serving.settings import Settings
 
-SERVED = "served"  # the kind of the log's entries that say which model serves from there on
 PACK = "validation.json"
 MOST = 32  # models whose card and pack are kept in memory
 FIGURE = re.compile(r"(\w+)_(\d+)m")

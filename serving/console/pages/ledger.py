@@ -107,7 +107,7 @@ class LedgerPage:
             since=self._seen.look(visit.caller, note, tiles),
             checkpoints=checkpoints,
             older=checkpoints[-1].size if len(notes) > ROWS else None,
-            anchors=_attested(rooms.anchors, tiles, Checkpoint.parse(note).size),
+            anchors=attested(rooms.anchors, tiles, Checkpoint.parse(note).size),
         )
 
 
@@ -118,7 +118,7 @@ def _key(reader: Reader, note: str) -> Verifier | None:
         return None
 
 
-def _attested(anchors: Anchors, tiles: Tiles, size: int) -> list[Attested]:
+def attested(anchors: Anchors, tiles: Tiles, size: int) -> list[Attested]:
     """Return the newest evidence, each held against the log."""
     found = []
     for one in reversed(anchors.all()[-MOST_ANCHORS:]):
