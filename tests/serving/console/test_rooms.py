@@ -162,7 +162,8 @@ def test_a_fork_is_red(server: Server) -> None:
     shown(browser, "/console/ledger")
     path = server.settings.var / "access.db"
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE console_seen SET note = replace(note, 'e' || char(10), 'e' || char(10) || '9')")
+        longer = "replace(note, 'e' || char(10), 'e' || char(10) || '9')"
+        database.execute(f"UPDATE console_seen SET note = {longer}")
     page = shown(browser, "/console/ledger")
     with sqlite3.connect(path) as database:
         database.execute("DELETE FROM console_seen")
