@@ -22,6 +22,7 @@ from models.copies import DIGEST, Pointer
 from models.statement import Statement
 from pricing.errors import SeedrateError
 from serving.ledger.reading import Reader
+from serving.ledger.seals import AUDIT
 from serving.ledger.served import SERVED
 from serving.settings import Settings
 
@@ -109,6 +110,8 @@ class Archive:
         """Read nothing yet."""
         self._settings = settings
         self._read: OrderedDict[str, Dossier] = OrderedDict()
+        self._served: dict[str, Mapping[str, Any]] = {}  # by the id of the entry
+        self._size = 0  # of the log, as far as it was read
 
     def dossier(self, digest: str) -> Dossier | None:
         """Return the papers of a model; None if its copy is gone or altered."""
@@ -130,6 +133,16 @@ class Archive:
         found.sort(key=lambda one: one.stat().st_mtime, reverse=True)
         return [one.name for one in found]
 
+    def history(self, reader: Reader) -> list[Term]:
+        """Return which models served from when on, the newest first; what was read stays read."""
+        size = reader.head().size
+        for body in reader.others(AUDIT, self._size):
+            told = orjson.loads(body)
+            if told.get("event") == SERVED:
+                self._served[told["id"]] = told
+        self._size = size
+        return history([*self._served.values()])
+
     def pointer(self) -> Pointer | None:
         """Return what would serve after a restart without a registry."""
         return Pointer.read(self._settings.models)
@@ -150,17 +163,21 @@ class Archive:
         return Decided(told, str(orjson.loads(pointer.signed)["key"]))
 
 
-def history(reader: Reader) -> list[Term]:
-    """Return which models served from when on, the newest first."""
+def history(told: Sequence[Mapping[str, Any]]) -> list[Term]:
+    """Return which models served from when on, the newest first.
+
+    Args:
+        told: what the log says of it, in order.
+    """
     found: list[Term] = []
     until: int | None = None
-    for told in reversed([orjson.loads(body) for body in reader.others(SERVED)]):
+    for one in reversed(told):
         term = Term(
-            told["time_us"],
-            str(told["version"]),
-            str(told["digest"]),
-            told.get("decision"),
-            str(told.get("signer", "")),
+            one["time_us"],
+            str(one["version"]),
+            str(one["digest"]),
+            one.get("decision"),
+            str(one.get("signer", "")),
             until,
         )
         found.append(term)

@@ -105,9 +105,10 @@ class Reader:
         query = select(ENTRY.c.seq, ENTRY.c.body).where(ENTRY.c.seq >= low, ENTRY.c.seq < high)
         return {row.seq: row.body for row in self._all(query)}
 
-    def others(self, kind: str) -> list[bytes]:
-        """Return the bodies of entries of another kind than quotes, in order."""
+    def others(self, kind: str, low: int = 0) -> list[bytes]:
+        """Return the bodies of entries of another kind than quotes, in order, from `low` on."""
         query = select(ENTRY.c.body).where(ENTRY.c.kind == kind, ENTRY.c.kind != "quote")
+        query = query.where(ENTRY.c.seq >= low) if low else query
         return [row.body for row in self._all(query.order_by(ENTRY.c.seq))]
 
     def rows(self) -> Iterator[Row[Any]]:

@@ -15,7 +15,7 @@ from models.pricer import Pricer
 from serving.console import charts
 from serving.console.charts import Bar
 from serving.console.dependence import Dependence, Scatter, dependence, foretold
-from serving.console.dossier import Archive, Decided, Dossier, Term, history, newest
+from serving.console.dossier import Archive, Decided, Dossier, Term, newest
 from serving.console.rooms import Rooms
 from serving.console.visit import Page, Visit
 from serving.console.weighing import Pending, Weighed, Weighings
@@ -115,7 +115,8 @@ class ModelsPage:
 
     def _versions(self, rooms: Rooms) -> tuple[list[Version], list[Term]]:
         """Return every model that is kept here or has served, what serves first."""
-        terms, pointer = history(rooms.ledger.store.reader), self._archive.pointer()
+        terms = self._archive.history(rooms.ledger.store.reader)
+        pointer = self._archive.pointer()
         served = rooms.office.bundle
         pricer = served.desk.pricer if served else None
         now = pricer.model if isinstance(pricer, Pricer) else None
