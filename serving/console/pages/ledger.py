@@ -24,7 +24,7 @@ from serving.ledger.tiles import Tiles
 from serving.ledger.tree import ProofError
 
 HERE = f"{CONSOLE}/ledger"
-ROWS = 25  # checkpoints of a page
+ROWS = 12  # checkpoints of a page
 MOST_ANCHORS = 25
 
 

@@ -71,6 +71,8 @@ def test_a_model_says_what_moves_its_prices(page: Page) -> None:
     assert shown[0] > 0
     page.get_by_label("How the price depends on").select_option("runway_months")
     page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("column=runway_months"))
+    page.wait_for_load_state()
     assert page.locator("circle.dot").count() > 50
     kept(page, "model")
 
