@@ -139,9 +139,11 @@ def foretold(
 def _tenths(x: Floats, known: Places) -> list[Places]:
     """Return the places of tenths of the known values; alike values stay together."""
     places = np.flatnonzero(known)
-    edges = np.unique(np.quantile(x[places], np.linspace(0, 1, TENTHS + 1))) if len(places) else []
+    if not len(places):
+        return []
+    edges = np.unique(np.quantile(x[places], np.linspace(0, 1, TENTHS + 1)))
     if len(edges) < 2:
-        return [places] if len(places) else []
+        return [places]
     which = np.clip(np.searchsorted(edges, x[places], "right") - 1, 0, len(edges) - 2)
     parts = [places[which == at] for at in range(len(edges) - 1)]
     return [part for part in parts if len(part)]

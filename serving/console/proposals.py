@@ -127,8 +127,8 @@ class Proposals:
             "output": "",
         }
         with self._engine.begin() as connection:
-            made = connection.execute(insert(PROPOSAL).values(values))
-            return int(made.inserted_primary_key[0])
+            asked = insert(PROPOSAL).values(values).returning(PROPOSAL.c.number)
+            return int(connection.execute(asked).scalar_one())
 
     def decide(self, number: int, caller: Caller, state: str) -> bool:
         """Let another person decide; return whether that still could be, and by them."""

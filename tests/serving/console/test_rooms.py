@@ -31,6 +31,7 @@ from serving.console.seen import FIRST, FORKED, GROWN, SAME, Seen
 from serving.console.weighing import Pending, Weighed, Weighings, decoded, weighed
 from serving.console.words import catalogue
 from serving.ledger.anchors import Anchors, Evidence
+from serving.ledger.sqlite import SqliteStore
 from serving.ledger.tiles import Tiles
 from tests.serving.console.test_house import Browser, key_of, token_of
 from tests.serving.ledger import books
@@ -69,7 +70,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rechecked(folder: Path, **more: float) -> Rechecked:
-    reader = books.SqliteStore(folder / "ledger.db").reader
+    reader = SqliteStore(folder / "ledger.db").reader
     note = reader.checkpoint()
     assert note is not None
     try:
@@ -105,7 +106,7 @@ def test_what_was_altered_is_found(filled: Path, tmp_path: Path, sql: str, check
 
 
 def test_a_client_is_told_how_the_log_stands_to_what_they_saw(filled: Path, tmp_path: Path) -> None:
-    reader = books.SqliteStore(filled / "ledger.db").reader
+    reader = SqliteStore(filled / "ledger.db").reader
     notes = {note.split("\n")[1]: note for note in reader.signed(None, 100)}
     sizes = sorted(notes, key=int)
     old, new, tiles = notes[sizes[0]], notes[sizes[-1]], Tiles(reader)
@@ -122,7 +123,7 @@ def test_a_client_is_told_how_the_log_stands_to_what_they_saw(filled: Path, tmp_
     (other / "ledger/signing.key").write_bytes((filled / "ledger/signing.key").read_bytes())
     (other / "ledger/signing.key").chmod(0o600)
     books.filled(other, 1600)
-    rewritten = books.SqliteStore(other / "ledger.db").reader
+    rewritten = SqliteStore(other / "ledger.db").reader
     note = rewritten.checkpoint()
     assert note is not None
     for _ in range(2):  # what does not fit is not remembered in place of what does
@@ -132,7 +133,7 @@ def test_a_client_is_told_how_the_log_stands_to_what_they_saw(filled: Path, tmp_
 
 
 def test_an_anchor_of_another_log_shows(filled: Path, tmp_path: Path) -> None:
-    reader, anchors = books.SqliteStore(filled / "ledger.db").reader, Anchors(tmp_path / "anchors")
+    reader, anchors = SqliteStore(filled / "ledger.db").reader, Anchors(tmp_path / "anchors")
     note = reader.checkpoint()
     assert note is not None
     anchors.keep(Evidence("rfc3161", note, b"token", 1))
