@@ -95,7 +95,11 @@ class Proposal:
         return GATE.findall(self.output)
 
     def at(self, now: float) -> Proposal:
-        """Return it as it stands at a time: what nobody decided on, or what never ended, lapses."""
+        """Return it as it stands at a time: what nobody decided on, or what never ended, lapses.
+
+        Args:
+            now: in seconds since 1970.
+        """
         if self.state == PROPOSED and now - self.proposed >= EXPIRES_SECONDS:
             return replace(self, state=EXPIRED)
         if self.state == RUNNING and now - (self.decided or 0) >= RUN_SECONDS + 60:

@@ -143,7 +143,13 @@ def weighed(
 
 
 def decoded(model: HazardModel, index: int, value: float) -> object:
-    """Return a number of the background as a caller would send it; None is missing."""
+    """Return a number of the background as a caller would send it; None is missing.
+
+    Args:
+        model: whose background it is.
+        index: of the column.
+        value: as encoded; NaN is missing.
+    """
     column = model.column_set.columns[index]
     if value != value:
         return None

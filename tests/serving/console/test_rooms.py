@@ -63,9 +63,11 @@ def shown(browser: Browser, path: str) -> str:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log of 1,500 quotes and its key: five full tiles."""
+    """A log of 1,500 quotes and its key: five full tiles, and two checkpoints or more."""
     folder = tmp_path_factory.mktemp("log")
-    books.filled(folder, 1500)
+    books.filled(folder, 700)
+    with books.ledger(folder) as later:
+        books.record(later, [books.entry(f"later{number}") for number in range(800)])
     return folder
 
 
