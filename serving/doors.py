@@ -26,6 +26,8 @@ PARTS = {
     "level": LEVEL,
     "index": INDEX,
     "digest": "[0-9a-f]{16}",
+    "model": "[0-9a-f]{64}",
+    "number": "[1-9][0-9]{0,8}",
     "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
 }
 _PART = re.compile(r"\{(\w+)\}")
@@ -102,7 +104,7 @@ def _page(
     return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
 
 
-READ, EXPLAIN = "console:read", "explain"
+READ, EXPLAIN, PROMOTES = "console:read", "explain", "promote"
 PAGES = (  # what people see: docs/console.md
     _page("GET", "", PUBLIC, "Lead to the first page"),
     _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
@@ -118,6 +120,17 @@ PAGES = (  # what people see: docs/console.md
     _page("POST", "/what-if", EXPLAIN, "Price a change, and record nothing", form=LARGE_FORM),
     _page("GET", "/compare", READ, "Show what tells two prices apart"),
     _page("GET", "/portfolio", READ, "Show the quoted book by grade, instrument and month"),
+    _page("GET", "/columns", READ, "Show the data dictionary"),
+    _page("GET", "/ledger", READ, "Show the log, and whether it is the one seen last"),
+    _page("POST", "/ledger/verify", READ, "Hash the end of the log again"),
+    _page("GET", "/ledger/checkpoint", READ, "Return the newest checkpoint as a file", TEXT),
+    _page("GET", "/models", READ, "Show the models, and what served when"),
+    _page("GET", "/models/{model}", READ, "Show a model, and what moves its prices"),
+    _page("GET", "/models/{model}/validation.json", READ, "Return its pack's figures", JSON),
+    _page("GET", "/promotions", PROMOTES, "Show what was proposed, and offer a form"),
+    _page("POST", "/promotions", PROMOTES, "Propose a promotion or a rollback"),
+    _page("GET", "/promotions/{number}", PROMOTES, "Show what became of a proposal"),
+    _page("POST", "/promotions/{number}", PROMOTES, "Agree or decline, as another person"),
     _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
 )
 

@@ -80,6 +80,10 @@ class Reader:
             self.faults.append(Fault(key, "at least one name, or *", repr(self.text[key])))
         return names
 
+    def switch(self, key: str) -> bool:
+        """Return whether it is on."""
+        return self.one_of(key, ("on", "off")) == "on"
+
     def source(self, key: str) -> str:
         """Return a path or an address of public keys."""
         text = self.text[key]

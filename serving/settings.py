@@ -149,6 +149,12 @@ SETTINGS = (
         "600",
         "Requests of a tenant for what is recorded, in a minute, 1 to 10000000.",
     ),
+    Setting(
+        "SEEDRATE_CONSOLE_PROMOTES",
+        "off",
+        "`on` lets the server run a promotion or rollback that two persons have agreed on in the "
+        "console; `off` shows them the command.",
+    ),
     Setting("SEEDRATE_LIMIT_AT_ONCE", "64", "Requests of a tenant under way at once, 1 to 100000."),
     Setting(
         "SEEDRATE_LOG",
@@ -226,6 +232,7 @@ class Settings:
     makes_key: bool  # of the ledger, where there is none
     origin: str  # of the ledger
     retention_years: int
+    console_promotes: bool
     access: AccessSettings
     telling: Telling
 
@@ -265,6 +272,7 @@ class Settings:
             makes_key=not key,
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
             retention_years=reader.count("SEEDRATE_RETENTION_YEARS", most=100),
+            console_promotes=reader.switch("SEEDRATE_CONSOLE_PROMOTES"),
             access=_access(reader, environ, var),
             telling=_telling(reader),
         )

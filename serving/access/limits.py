@@ -18,6 +18,7 @@ BUDGETS: Mapping[str, str] = {  # scope -> the budget that an address of this sc
     "ledger:read": "ledger",
     "ledger:verify": "ledger",
     "console:read": "ledger",
+    "promote": "ledger",
 }
 
 

@@ -46,6 +46,7 @@ class Item:
     source: str = ""
     group: str = ""
     standing: Standing | None = None
+    name: str = ""  # as the data dictionary links it
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ class Portrait:
             return Item(told["column"], part, bar, value=value, group=group)
         chinese, seen = self.words.language == "zh", self.context.seen
         return Item(
+            name=column.name,
             label=column.label_zh if chinese else column.label,
             bps=part,
             bar=bar,

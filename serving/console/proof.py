@@ -52,7 +52,7 @@ def prove(kept: Kept, store: Store, note: str, anchors: Anchors) -> Proof:
     try:
         evidence = tuple(anchors.newest(kept.seq + 1))
         made = receipt(kept, Tiles(store.reader), note)
-        signed = _signed(note, keyring.listed(store.reader.others(KEY)))
+        signed = signer(note, keyring.listed(store.reader.others(KEY)))
         checkpoint = Checkpoint.parse(note)
         return Proof(
             seq=kept.seq,
@@ -69,7 +69,12 @@ def prove(kept: Kept, store: Store, note: str, anchors: Anchors) -> Proof:
         return Proof(kept.seq, leaf, fault=str(error))
 
 
-def _signed(note: str, known: list[Verifier]) -> Verifier:
+def signer(note: str, known: list[Verifier]) -> Verifier:
+    """Return which of a log's keys has signed a checkpoint.
+
+    Raises:
+        ProofError: none of them.
+    """
     for verifier in reversed(known):
         try:
             verifier.check(note)

@@ -94,9 +94,21 @@ class Reader:
         query = select(CHECKPOINT.c.size, CHECKPOINT.c.note)
         return {row.size: row.note for row in self._all(query)}
 
-    def others(self, kind: str) -> list[bytes]:
-        """Return the bodies of entries of another kind than quotes, in order."""
+    def signed(self, before: int | None, most: int) -> list[str]:
+        """Return checkpoints of sizes below one, the newest first; None: from the newest on."""
+        query = select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limit(most)
+        found = self._all(query if before is None else query.where(CHECKPOINT.c.size < before))
+        return [row.note for row in found]
+
+    def bodies(self, low: int, high: int) -> dict[int, bytes]:
+        """Return the bodies of entries from low to before high, by number; those we may read."""
+        query = select(ENTRY.c.seq, ENTRY.c.body).where(ENTRY.c.seq >= low, ENTRY.c.seq < high)
+        return {row.seq: row.body for row in self._all(query)}
+
+    def others(self, kind: str, low: int = 0) -> list[bytes]:
+        """Return the bodies of entries of another kind than quotes, in order, from `low` on."""
         query = select(ENTRY.c.body).where(ENTRY.c.kind == kind, ENTRY.c.kind != "quote")
+        query = query.where(ENTRY.c.seq >= low) if low else query
         return [row.body for row in self._all(query.order_by(ENTRY.c.seq))]
 
     def rows(self) -> Iterator[Row[Any]]:

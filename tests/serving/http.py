@@ -31,7 +31,14 @@ def address(door: Door) -> str:
     """Return an address of a door at which nothing is recorded."""
     parts = {"quote_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "key": "k", "level": "0"}
     return door.path.format_map(
-        {**parts, "index": "x999/999", "digest": "0" * 16, "asset": "console.css"}
+        {
+            **parts,
+            "index": "x999/999",
+            "digest": "0" * 16,
+            "model": "0" * 64,
+            "number": "7",
+            "asset": "console.css",
+        }
     )
 
 

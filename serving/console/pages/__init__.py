@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from serving.console.pages import compare, portfolio, quote, quotes, what_if
+from serving.console.pages import columns, compare, portfolio, quote, quotes, what_if
 from serving.console.visit import Page
 
 
 def pages() -> tuple[Page, ...]:
     """Return every page but the one that lets people in."""
-    return (quotes.PAGE, quote.PAGE, what_if.PAGE, compare.PAGE, portfolio.PAGE)
+    return (quotes.PAGE, quote.PAGE, what_if.PAGE, compare.PAGE, portfolio.PAGE, columns.PAGE)
