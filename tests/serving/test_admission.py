@@ -99,7 +99,28 @@ def test_prices_take_turns_so_that_callers_are_heard_in_between() -> None:
 
     asyncio.run(all_at_once())
     rounds = "".join("p" if one == "price" else "h" for one in order).strip("h").split("h")
-    assert [len(one) for one in rounds] == [A_ROUND] * 3
+    assert [len(one) for one in rounds if one] == [A_ROUND] * 3
+
+
+def test_whoever_comes_first_is_priced_first_however_many_come_after() -> None:
+    admission, order = Admission(64), list[int]()
+
+    async def price(number: int) -> None:
+        await admission.turn(QUOTE)
+        order.append(number)
+
+    async def more_and_more() -> None:
+        asking: list[asyncio.Task[None]] = []
+        for _ in range(10):
+            asking += [asyncio.create_task(price(len(asking) + at)) for at in range(2 * A_ROUND)]
+            await asyncio.sleep(0)
+        asking[0].cancel()
+        asking[A_ROUND + 1].cancel()  # ran out of time; it may have been priced
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    asyncio.run(more_and_more())
+    assert order == sorted(order)
+    assert len(order) >= 20 * A_ROUND - 1
 
 
 def test_who_is_turned_away_is_told_what_the_gate_would_say() -> None:
