@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import orjson
@@ -103,24 +105,27 @@ def test_prices_take_turns_so_that_callers_are_heard_in_between() -> None:
 
 
 def test_whoever_comes_first_is_priced_first_however_many_come_after() -> None:
-    admission, order = Admission(64), list[int]()
+    admission, dice = Admission(64), random.Random(0)
+    arrived, priced = count(), list[int]()
 
-    async def price(number: int) -> None:
-        await admission.turn(QUOTE)
-        order.append(number)
+    async def caller() -> None:
+        for _ in range(20):
+            number = next(arrived)
+            await admission.turn(QUOTE)
+            priced.append(number)
+            for _ in range(dice.choice([1, 1, 2, 3, 8])):  # until it asks again
+                await asyncio.sleep(0)
 
-    async def more_and_more() -> None:
-        asking: list[asyncio.Task[None]] = []
-        for _ in range(10):
-            asking += [asyncio.create_task(price(len(asking) + at)) for at in range(2 * A_ROUND)]
-            await asyncio.sleep(0)
-        asking[0].cancel()
-        asking[A_ROUND + 1].cancel()  # ran out of time; it may have been priced
-        await asyncio.gather(*asking, return_exceptions=True)
+    async def callers() -> None:
+        gone = asyncio.create_task(caller())  # runs out of time
+        asking = [asyncio.create_task(caller()) for _ in range(64)]
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(*asking)
 
-    asyncio.run(more_and_more())
-    assert order == sorted(order)
-    assert len(order) >= 20 * A_ROUND - 1
+    asyncio.run(callers())
+    assert priced == sorted(priced)
+    assert len(priced) >= 64 * 20
 
 
 def test_who_is_turned_away_is_told_what_the_gate_would_say() -> None:
