@@ -252,7 +252,8 @@ class Sender:
         if "json" in asked:
             body = json.dumps(asked["json"]).encode()
         body = body.encode() if isinstance(body, str) else body
-        more = "\r\n".join(f"{name}: {value}" for name, value in asked["headers"].items())
+        headers = {name: one for name, one in asked["headers"].items() if name != "Authorization"}
+        more = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
         what = f"{case.method} {path} {body[:200]!r}"
         self.raw(Ask(what, Line(self.shown)(case.method, path, body, more), good=True))
 

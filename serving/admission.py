@@ -40,6 +40,7 @@ class Admission:
         self.unaudited = 0  # quotes that were drawn for an audit, and got none
         self.turned_away = 0
         self._priced = 0  # in this round
+        self._turns: list[asyncio.Future[None]] = []  # of those who wait for a round
 
     def check(self, door: Door) -> None:
         """Refuse a request for which there is no place; one that asks for no price needs none.
@@ -65,15 +66,30 @@ class Admission:
         self.taken += door.up_to > 0
 
     async def turn(self, door: Door) -> None:
-        """Wait for a turn to price: between two rounds the loop hears callers, old and new."""
-        while door.up_to and self._priced == A_ROUND:
-            await asyncio.sleep(0)
-        if door.up_to and not self._priced:
-            asyncio.get_running_loop().call_soon(self._next_round)
-        self._priced += door.up_to > 0
+        """Wait for a turn to price, first come, first served.
+
+        Between two rounds the loop hears callers, old and new.
+        """
+        if not door.up_to:
+            return
+        loop = asyncio.get_running_loop()
+        if self._turns or self._priced == A_ROUND:
+            self._turns.append(loop.create_future())
+            await self._turns[-1]
+            return
+        if not self._priced:
+            loop.call_soon(self._next_round)
+        self._priced += 1
 
     def _next_round(self) -> None:
-        self._priced = 0
+        """Let those price who came first; the next round is when they have."""
+        waiting = [turn for turn in self._turns if not turn.done()]  # others ran out of time
+        for turn in waiting[:A_ROUND]:
+            turn.set_result(None)
+        self._turns = waiting[A_ROUND:]
+        self._priced = len(waiting[:A_ROUND])
+        if self._priced:
+            asyncio.get_running_loop().call_soon(self._next_round)
 
     def leave(self, door: Door) -> None:
         """Give back what `enter` took."""
@@ -81,8 +97,8 @@ class Admission:
 
     @property
     def most_on_their_way(self) -> int:
-        """Return how many requests may have begun, those included that the gate will refuse."""
-        return 2 * self._places
+        """Return how many requests may have begun: those with a place, and some that just end."""
+        return self._places + self._places // 4 + 1
 
     def turn_away(self) -> bytes:
         """Return the whole answer to a request that is refused unread, written before."""

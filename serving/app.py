@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from models.copies import Pointer
 from models.hazard import HazardModel
-from models.pricer import Pricer
+from models.pricer import Pricer, Request
 from models.registry import CHALLENGER
 from pricing import policy
 from pricing.errors import SeedrateError
@@ -345,3 +345,4 @@ def _warm(pricer: Pricer) -> None:
     for repayment in REPAYMENTS:
         terms = Terms(amount=1e6, term_months=12, repayment=repayment)
         pricer.quote_checked({}, TermLoan(terms), audit=True).document("en")
+        pricer.quotes([Request({}, TermLoan(terms), None)])

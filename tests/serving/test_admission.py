@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import orjson
@@ -99,7 +101,31 @@ def test_prices_take_turns_so_that_callers_are_heard_in_between() -> None:
 
     asyncio.run(all_at_once())
     rounds = "".join("p" if one == "price" else "h" for one in order).strip("h").split("h")
-    assert [len(one) for one in rounds] == [A_ROUND] * 3
+    assert [len(one) for one in rounds if one] == [A_ROUND] * 3
+
+
+def test_whoever_comes_first_is_priced_first_however_many_come_after() -> None:
+    admission, dice = Admission(64), random.Random(0)
+    arrived, priced = count(), list[int]()
+
+    async def caller() -> None:
+        for _ in range(20):
+            number = next(arrived)
+            await admission.turn(QUOTE)
+            priced.append(number)
+            for _ in range(dice.choice([1, 1, 2, 3, 8])):  # until it asks again
+                await asyncio.sleep(0)
+
+    async def callers() -> None:
+        gone = asyncio.create_task(caller())  # runs out of time
+        asking = [asyncio.create_task(caller()) for _ in range(64)]
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(*asking)
+
+    asyncio.run(callers())
+    assert priced == sorted(priced)
+    assert len(priced) >= 64 * 20
 
 
 def test_who_is_turned_away_is_told_what_the_gate_would_say() -> None:

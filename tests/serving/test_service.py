@@ -99,6 +99,14 @@ def test_bentomls_door_refuses_in_our_words(url: str) -> None:
             assert (answer[0], answer[1]["Content-Type"]) == (status, "application/problem+json")
 
 
+def test_bentomls_door_reads_a_body_as_ours_does(process: str) -> None:
+    for number in ("18446744073709551616", "1" + 400 * "0"):  # beyond 64 bits; beyond a double
+        body = GOOD.replace(b'"rd_to_opex"', b'"other": %s, "rd_to_opex"' % number.encode(), 1)
+        ours, theirs = (call(process + path, body) for path in ("/v1/quotes", "/quote"))
+        assert (theirs[0], theirs[2]) == (ours[0], ours[2])
+        assert ours[0] in {400, 422}
+
+
 def test_a_term_beyond_the_model_is_refused_under_the_callers_name(process: str) -> None:
     body: dict[str, Any] = json.loads(GOOD)
     body["instrument"]["term_months"] = 240
