@@ -133,7 +133,7 @@ def bars(spans: Sequence[tuple[float, float]]) -> list[Bar]:
         Bar(
             start=round((min(span) - low) * scale, 2),
             length=round(abs(span[1] - span[0]) * scale, 2),
-            zero=round(-low * scale, 2),
+            zero=round((0.0 - low) * scale, 2),
         )
         for span in spans
     ]

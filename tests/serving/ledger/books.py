@@ -29,8 +29,9 @@ def entry(name: str, *, key: str = "", tenant: str = "local", **asked: Any) -> E
     """Return the entry of a quote of that id; the same name and request differ in nothing else."""
     document = {
         "quote_id": name,
-        "instrument": {"kind": "term_loan"},
+        "instrument": {"kind": "term_loan", "amount": 1.5e6},
         "rate": "0.0512",
+        "grade": 4,
         "spread_bps": "360.00",
         "explanation": orjson.Fragment(EXPLANATION),
         "model": {"name": "m", "version": "7", "digest": "d" * 64},

@@ -252,8 +252,8 @@ def every_older_copy(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     for size in victim.seqs()[1::stride]:
         edge = tree.edge(Tiles(victim.reader), size)
         with victim.altered() as database:
-            for table, column in (("entry", "seq"), ("private", "seq")):
-                database.execute(f"DELETE FROM {table} WHERE {column} >= ?", (size,))
+            for table in ROWS:
+                database.execute(f"DELETE FROM {table} WHERE seq >= ?", (size,))
             database.execute("DELETE FROM checkpoint WHERE size > ?", (size,))
             sql = "DELETE FROM tile WHERE level > 0 OR idx >= ?"
             database.execute(sql, (size // WIDTH,))
