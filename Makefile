@@ -30,6 +30,7 @@ demo: $(READY) ## train, promote, serve and ask for three quotes; ONCE=1 ends it
 
 test: $(READY) ## run every test, on all cores
 	@deploy/postgresql.sh || true # without it those tests are skipped, and say so
+	@deploy/packages.sh || true # likewise
 	@PY=$(PY) deploy/tools.sh || true # nginx, validators, a generator of clients: likewise
 	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 
@@ -53,9 +54,10 @@ bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger:
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server of its own, MINUTES=10, four times too much, 10,000 wrong bodies, kills; 12 crashes of a ledger; its every byte altered
+soak: $(READY) ## a steady load on a server, MINUTES=10, four times too much, 20 changes of the champion, 10,000 wrong bodies, kills, a ledger's every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
 	@$(PY) -m benchmarks.overload
+	@$(PY) -m benchmarks.swaps
 	@$(PY) -m benchmarks.fuzz
 	@$(PY) -m benchmarks.restarts
 	@$(PY) -m benchmarks.crashes

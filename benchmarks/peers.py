@@ -2,6 +2,7 @@
 
 python -m benchmarks.peers                       every model, on real loans and simulated projects
 python -m benchmarks.peers --data sba --only "XGBoost Cox" --only boosted
+python -m benchmarks.peers --data simulated --world 1 --only CatBoost --only blended
 
 What is found is kept in var/peers, a model at a time: a run that was stopped goes on where it was,
 and --again forgets the models that it names. Peers that are not installed are left out and named;
@@ -67,11 +68,13 @@ class Source:
         name: "sba", with mature labels, or "simulated", with labels as known.
         var: the folder of what is simulated and found.
         projects: to simulate.
+        world: the seed of the simulation.
     """
 
     name: str
     var: Path
     projects: int = PROJECTS
+    world: int = 0
 
     @property
     def file(self) -> Path:
@@ -79,10 +82,10 @@ class Source:
         if self.name == "sba":
             folder = Path(os.environ.get("SEEDRATE_DATA", "../shared/data"))
             return folder / "sba_national_casecontrol.parquet"
-        file = self.var / f"simulated-{self.projects}.parquet"
+        file = self.var / f"simulated-{self.projects}{self._other_world}.parquet"
         if not file.is_file():
             self.var.mkdir(parents=True, exist_ok=True)
-            simulate(self.projects).table().write_parquet(file)
+            simulate(self.projects, seed=self.world).table().write_parquet(file)
         return file
 
     @property
@@ -97,7 +100,11 @@ class Source:
 
     def kept(self, model: str) -> Path:
         """Return where what a model did is kept, without the ending."""
-        return self.var / self.name / model.replace(" ", "-")
+        return self.var / f"{self.name}{self._other_world}" / model.replace(" ", "-")
+
+    @property
+    def _other_world(self) -> str:
+        return f"-world-{self.world}" if self.world else ""
 
     def keep(self, model: str, found: Found) -> None:
         """Keep what a model did."""
@@ -215,7 +222,7 @@ def _fitted_apart(source: Source, model: str) -> None:
         print(f"{now} {source.name}: {model}, {share:.0%} of the projects", flush=True)
         command = [sys.executable, "-m", "benchmarks.peers", "--data", source.name]
         command += ["--only", model, "--share", str(share), "--var", str(source.var)]
-        command += ["--projects", str(source.projects)]
+        command += ["--projects", str(source.projects), "--world", str(source.world)]
         environ = os.environ | {"OMP_NUM_THREADS": "1"}
         if subprocess.run(command, preexec_fn=_limited, env=environ).returncode == 0:
             return
@@ -316,9 +323,10 @@ if __name__ == "__main__":
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--share", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--projects", type=int, default=PROJECTS)
+    parser.add_argument("--world", type=int, default=0, help="seed of the simulation")
     parser.add_argument("--var", type=Path, default=Path("var/peers"))
     given = parser.parse_args()
-    chosen = [Source(name, given.var, given.projects) for name in given.data or DATA]
+    chosen = [Source(name, given.var, given.projects, given.world) for name in given.data or DATA]
     if given.share is None:
         main(chosen, given.only or [], given.again)
     else:

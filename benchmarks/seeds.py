@@ -2,6 +2,7 @@
 
 python -m benchmarks.seeds                        real loans; the fit's seeds 20, 21, 22
 python -m benchmarks.seeds --depth 7              with trees of that depth, not asked of vintages
+python -m benchmarks.seeds --tuned FILE --seeds 4   with sizes that `training tune` found
 python -m benchmarks.seeds --projects 12000       simulated worlds 0 to 2
 python -m benchmarks.seeds --projects 12000 --family blended --seeds 5
 """
@@ -20,12 +21,13 @@ from benchmarks.accuracy import HORIZON, real_loans
 from features.book import read_book
 from features.sets import load
 from features.simulate import simulate
-from training import metrics
+from training import metrics, space
 from training.evaluate import Foretold
 from training.fit import Fitted, fit
 from training.metrics import Forecast
 from training.options import Family, Options
 from training.split import Labels
+from training.tuned import Tuned
 
 Figures = dict[str, float]
 
@@ -98,10 +100,16 @@ if __name__ == "__main__":
     parser.add_argument("--projects", type=int, help="simulated ones; without it, real loans")
     parser.add_argument("--family", type=Family, choices=[*Family], default=Family.BOOSTED)
     parser.add_argument("--depth", type=int, help="of trees; without it, the fit chooses")
+    parser.add_argument(
+        "--tuned", type=Path, help="sizes and family, as `training tune` wrote them"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     asked = Options(family=given.family)
     if given.depth is not None:
         trees = replace(asked.default, depth=given.depth)
         asked = replace(asked, default=trees, depths=(given.depth,))
+    if given.tuned is not None:
+        found = Tuned.read(given.tuned)
+        asked = space.tuned(Options(family=Family(found.family)), found)
     main(given.projects, asked, given.seeds)

@@ -176,7 +176,7 @@ def server(
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        if why := Client(url).wait_ready(90):
+        if why := Client(url).wait_ready(300):
             raise SystemExit(f"the server is not ready: {why}")
         yield url, process
     finally:

@@ -8,7 +8,7 @@ DO $$ BEGIN
     CREATE ROLE seedrate LOGIN;  -- the servers: append, and read one tenant at a time
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-GRANT SELECT, INSERT ON entry, private, tile, checkpoint TO seedrate;
+GRANT SELECT, INSERT ON entry, private, quote_index, tile, checkpoint TO seedrate;
 GRANT SELECT, UPDATE ON head TO seedrate;
 GRANT SELECT ON leaves, alembic_version TO seedrate;
 
@@ -16,8 +16,10 @@ DO $$ BEGIN
     CREATE ROLE seedrate_auditor LOGIN;  -- `ledger verify`, `export`, `reprice`: read all, write nothing
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-GRANT SELECT ON entry, private, tile, checkpoint, head, leaves, alembic_version TO seedrate_auditor;
+GRANT SELECT ON entry, private, quote_index, tile, checkpoint, head, leaves, alembic_version TO seedrate_auditor;
 DROP POLICY IF EXISTS audited ON entry;
 DROP POLICY IF EXISTS audited ON private;
+DROP POLICY IF EXISTS audited ON quote_index;
 CREATE POLICY audited ON entry FOR SELECT TO seedrate_auditor USING (true);
 CREATE POLICY audited ON private FOR SELECT TO seedrate_auditor USING (true);
+CREATE POLICY audited ON quote_index FOR SELECT TO seedrate_auditor USING (true);

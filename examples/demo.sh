@@ -75,8 +75,19 @@ say "4/4  Ask for three quotes, with a key: a good project, a poor one, one with
 [ -s var/keys/caller.key ] || run "$PY" -m serving keys create --client demo --keep
 run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/missing_sources.json
 
+# a key of its own for a person: what a system may do, and what a person may see, are two things
+[ -s var/keys/console.key ] || (
+    umask 077
+    "$PY" -m serving keys create --client analyst --scopes console:read >var/keys/console.key
+)
+
 if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in var/."; exit; fi
-say "Serving on $url until you press Ctrl-C. In another terminal:"
+say "Serving on $url until you press Ctrl-C. Open the console in a browser:"
+cat <<TEXT
+  $url/console    the three quotes: what each price is made of, why, and the proof of it
+  Sign in with the key in var/keys/console.key:  $(cat var/keys/console.key)
+TEXT
+say "In another terminal:"
 cat <<TEXT
   KEY="Authorization: Bearer \$(cat var/keys/caller.key)"
   curl -s $url/v1/quotes -H "\$KEY" -H 'Idempotency-Key: mine' -H 'Content-Type: application/json' -d @examples/good.json

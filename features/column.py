@@ -55,6 +55,7 @@ class Column:
     terms: str | None = None  # filled from this field of the loan's terms at quote time
     unit_zh: str = ""  # the unit in Chinese sentences; empty: as `unit`
     protected: bool = False  # its levels must be treated alike: the validation pack compares them
+    movable: bool = False  # the firm can change it before it borrows, and nothing else need change
 
     @property
     def numeric(self) -> bool:

@@ -119,6 +119,7 @@ def _column(row: Section, declared: ColumnSet) -> Column:
         terms=row.text("terms") if row.has("terms") else None,
         unit_zh=row.text("unit_zh", ""),
         protected=row.flag("protected"),
+        movable=row.flag("movable"),
     )
     if row.refused("kind"):
         row.skip("range", "levels")

@@ -83,6 +83,7 @@ def _table(column: Column) -> dict[str, object]:
     table |= {"direction": column.direction, "reason": column.reason or None}
     table |= {"missing": "allowed" if column.optional else "refused"}
     table |= {"protected": True if column.protected else None}
+    table |= {"movable": True if column.movable else None}
     return table | {"levels": column.levels, "from": column.expression, "terms": column.terms}
 
 

@@ -1,4 +1,4 @@
-"""Verified local copies of models, a folder a digest, and which one is the last good champion."""
+"""Verified local copies of models, a folder a digest, and which one served last under an alias."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models import artifact
+from models import artifact, statement
+from models.keys import Trusted
+from models.statement import Statement
 from pricing.errors import ModelError
 
-POINTER = "champion.json"
+CHAMPION = "champion"
 POINTS = ("digest", "name", "version", "signed")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """The last champion verified here; a server starts from it when the registry is down.
+    """What served here last under an alias; a server starts from it when the registry is down.
 
     Attributes:
         digest: of its manifest, and the name of its folder.
@@ -36,22 +38,62 @@ class Pointer:
     version: str
     signed: str
 
-    def write(self, into: Path) -> None:
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    def write(self, into: Path, alias: str = CHAMPION) -> None:
         """Put the pointer in place of the old one, at once."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+        file = f"{alias}.json"
         with _scratch(into) as folder:
-            (folder / POINTER).write_text(text, encoding="utf-8")
-            (folder / POINTER).replace(into / POINTER)
+            (folder / file).write_text(self.text(), encoding="utf-8")
+            (folder / file).replace(into / file)
 
     @classmethod
-    def read(cls, into: Path) -> Pointer | None:
+    def read(cls, into: Path, alias: str = CHAMPION) -> Pointer | None:
         """Return the pointer, or None if there is none that can be read."""
         try:
-            found = json.loads((into / POINTER).read_text(encoding="utf-8"))
-            pointer = cls(**{key: str(found[key]) for key in POINTS})
-        except (OSError, ValueError, KeyError, TypeError):
+            return cls.parse((into / f"{alias}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return None
-        return pointer if DIGEST.fullmatch(pointer.digest) else None
+
+    @classmethod
+    def parse(cls, text: str) -> Pointer:
+        """Return the pointer of a JSON text.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            found = json.loads(text)
+            pointer = cls(**{key: str(found[key]) for key in POINTS})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a pointer must have {POINTS}, however: {error!r}") from None
+        if not DIGEST.fullmatch(pointer.digest):
+            raise ValueError(f"a digest must be a SHA-256, however: {pointer.digest[:80]!r}")
+        return pointer
+
+
+def check_follows(told: Statement, into: Path, trusted: Trusted) -> None:
+    """Refuse a statement that was made before the one that serves here: somebody repeats it.
+
+    Args:
+        told: what lets a candidate serve, verified.
+        into: folder of local copies.
+        trusted: whose signatures are.
+    """
+    last = Pointer.read(into, told.alias)
+    if last is None:
+        return
+    try:
+        serves = statement.demand(
+            last.signed, trusted, model=told.model, alias=told.alias, digest=last.digest
+        )
+    except ModelError:  # the one here may not serve any more
+        return
+    if told.at < serves.at and told.turn < serves.turn:
+        said = f"a version must be signed after the one that serves here ({serves.when})"
+        raise ModelError(f"{said}, however: version {told.version} was signed {told.when}")
 
 
 def find(into: Path, digest: str) -> Path | None:

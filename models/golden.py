@@ -2,18 +2,24 @@
 
 A digest proves that the files are the ones that were signed off; the golden vectors prove that
 this code, on this machine, still reads the same prices out of them. They carry their own policy,
-so that a new policy changes nothing here.
+so that a new policy changes nothing here. The same code on the same kind of machine owes the same
+bits; another one, the same figures within what an explanation promises.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+from llvmlite import binding
 
 from models import artifact
 from models.explain import attribute
@@ -27,6 +33,9 @@ from pricing.schedule import Terms
 FILE = "golden.json"
 VECTORS = 20
 TOLERANCE_BPS = 1e-6  # what an explanation promises; a probability's is 1e-10
+
+ROOT = Path(__file__).parent.parent
+CODE = ("pricing", "features", "models")  # what the figures pass through
 
 Project = Mapping[str, object]
 
@@ -51,7 +60,11 @@ def add(
         }
         for project, terms in asked
     ]
-    document = {"policy": policy.decode("utf-8"), "vectors": vectors}
+    document = {
+        "arithmetic": arithmetic(),
+        "policy": policy.decode("utf-8"),
+        "vectors": vectors,
+    }
     text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     return artifact.seal(folder)
@@ -77,17 +90,37 @@ def check(model: HazardModel, folder: Path) -> int:
     """Price the golden vectors of the model's folder again; return how many there are.
 
     Raises:
-        ModelError: there are none, or a figure is not the one that is kept; names the first.
+        ModelError: there are none, or a figure is not the one that is kept: not the same bits where
+            the same arithmetic made it, not within the promise elsewhere; names the first.
     """
+    document = _document(folder)
     rules, vectors = kept(folder)
+    exactly = document.get("arithmetic") == arithmetic()
     for number, vector in enumerate(vectors):
         again = _flat(price(model, rules, vector["project"], Terms(**vector["terms"])))
         for name, expected in _flat(vector["price"]).items():
             given = again.get(name, float("nan"))
-            if not abs(given - expected) <= (TOLERANCE_BPS if "_bps" in name else 1e-10):
+            allowed = 0.0 if exactly else TOLERANCE_BPS if "_bps" in name else 1e-10
+            if not abs(given - expected) <= allowed:
                 said = f"golden vector {number} must have {name}={expected!r}"
                 raise ModelError(f"{said}, however: {given!r}")
     return len(vectors)
+
+
+@cache
+def arithmetic() -> str:
+    """Return what decides the last bit of a figure: our code, the libraries', and the processor."""
+    said = [
+        platform.machine(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+    ]
+    said += [np.__version__, numba.__version__, str(numba.config.DISABLE_JIT)]  # type: ignore[attr-defined]  # set at import
+    digest = hashlib.sha256("\n".join(said).encode())
+    for folder in CODE:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def kept(folder: Path) -> tuple[Policy, list[dict[str, Any]]]:
@@ -96,12 +129,16 @@ def kept(folder: Path) -> tuple[Policy, list[dict[str, Any]]]:
     Raises:
         ModelError: there are none.
     """
-    if not (folder / FILE).is_file():
-        raise ModelError(f"a model folder must hold {FILE}, however: {folder}")
-    document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    document = _document(folder)
     if not document["vectors"]:
         raise ModelError(f"{FILE} must hold vectors, however: none")
     return policies.parse(document["policy"].encode("utf-8")), document["vectors"]
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    if not (folder / FILE).is_file():
+        raise ModelError(f"a model folder must hold {FILE}, however: {folder}")
+    return dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
 
 
 def choose(figures: np.ndarray[Any, Any]) -> list[int]:

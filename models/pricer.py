@@ -104,6 +104,15 @@ class Pricer:
             raise way.end
         return way.end
 
+    def figure(self, asked: Request) -> Waterfall:
+        """Price a request and explain nothing: the very waterfall of its quote."""
+        model = self.model
+        instrument = arranged(
+            asked.deal, asked.support, self.policy, model.edges, asked.overrides, asked.caller
+        )
+        reading = model.read(model.encoder.row(asked.project, asked.deal.terms))
+        return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
+
     def quotes(self, asked: Sequence[Request]) -> list[Quote | Exception]:
         """Quote many, which is faster: each gets what it would get alone, to the last bit.
 

@@ -4,13 +4,15 @@
                                    --trusted FILE
 
 A server runs that in a child process, so that MLflow (seconds and 300 MB to import) stays out of
-its own. MLflow is no root of trust: who let a version serve is read off a signature, and what it
-hands out is verified before a byte is parsed.
+its own; whether there is anything new, `models/alias.py` tells it without. MLflow is no root of
+trust: who let a version serve is read off a signature, and what it hands out is verified before a
+byte is parsed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -18,7 +20,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +28,14 @@ from typing import TYPE_CHECKING
 from models import copies, statement
 from models.copies import Pointer
 from models.keys import Trusted, trusted
-from models.statement import Statement
 from pricing.errors import InputError, ModelError, SeedrateError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient as MlflowClient  # promote.py names it too
     from mlflow.entities.model_registry import RegisteredModel
 
+CHALLENGER = "challenger"  # the alias of a version that is priced beside the champion
+UNFIT = 3  # how `pull` ends if what the registry has may not serve
 FOLDER = "model"  # of our files inside MLflow's model: data/model
 
 # Read by MLflow, partly at its import; what the environment says already has precedence.
@@ -71,6 +74,10 @@ class Version:
             said = f"{self.name} version {self.number} must have a tag digest, a SHA-256"
             raise ModelError(f"{said}, however: {digest[:80]!r}")
         return digest
+
+    def pointer(self, alias: str) -> Pointer:
+        """Return it as what may serve under an alias, not yet verified."""
+        return Pointer(self.digest, self.name, self.number, self.signed(alias))
 
     def signed(self, alias: str) -> str:
         """Return the signed statement that lets it serve under an alias; empty if there is none."""
@@ -228,8 +235,8 @@ def _found(registry: MlflowClient, name: str) -> RegisteredModel | None:
         raise
 
 
-def pull(name: str, alias: str, uri: str, into: Path, keys: Trusted) -> Path:
-    """Return the champion's verified local copy, `into`/digest, and make it the last good one.
+def pull(name: str, alias: str, uri: str, into: Path, keys: Trusted) -> Pointer:
+    """Return where an alias points, with a verified local copy of it in `into`/digest.
 
     Args:
         name: of the registered model.
@@ -241,42 +248,26 @@ def pull(name: str, alias: str, uri: str, into: Path, keys: Trusted) -> Path:
     Raises:
         InputError: the registry does not answer, or has no such model or alias.
         ModelError: nobody trusted has signed that the version may serve, or it was signed before
-            the one that serves here, or the files are not what its digest says; the last good one
-            stays.
+            the one that serves here, or the files are not what its digest says.
     """
     with client(uri) as registry:
         found = version(registry, name, alias)
         if found is None:
             expected = f"a registered model with the alias {alias} (python -m training promote)"
             raise InputError.of("SEEDRATE_MODEL", expected, name)
-        signed = found.signed(alias)
-        told = statement.demand(signed, keys, model=name, alias=alias, digest=found.digest)
-        _not_before(told, into, keys)
-        folder = fetch(registry, found, into)
-    Pointer(found.digest, found.name, found.number, signed).write(into)
-    return folder
-
-
-def _not_before(told: Statement, into: Path, keys: Trusted) -> None:
-    """Refuse a statement that was made before the one that serves here: somebody repeats it."""
-    last = Pointer.read(into)
-    if last is None:
-        return
-    try:
-        serves = statement.demand(
-            last.signed, keys, model=told.model, alias=told.alias, digest=last.digest
+        pointer = found.pointer(alias)
+        told = statement.demand(
+            pointer.signed, keys, model=name, alias=alias, digest=pointer.digest
         )
-    except ModelError:  # the one here may not serve any more
-        return
-    if told.at < serves.at and told.turn < serves.turn:
-        said = f"a version must be signed after the one that serves here ({serves.when})"
-        raise ModelError(f"{said}, however: version {told.version} was signed {told.when}")
+        copies.check_follows(told, into, keys)
+        fetch(registry, found, into)
+    return pointer
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; a failure is one clear line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m models.registry", description=__doc__)
-    command = parser.add_subparsers(required=True).add_parser("pull", help="print the local copy")
+    command = parser.add_subparsers(required=True).add_parser("pull", help="print where it points")
     command.add_argument("--name", required=True, help="of the registered model")
     command.add_argument("--alias", required=True, help="of the version")
     command.add_argument("--uri", required=True, help="of the MLflow registry")
@@ -285,10 +276,10 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         keys = trusted(given.trusted)
-        print(pull(given.name, given.alias, given.uri, given.into, keys))
+        print(json.dumps(asdict(pull(given.name, given.alias, given.uri, given.into, keys))))
     except SeedrateError as error:
         print(error, file=sys.stderr)
-        return 2
+        return UNFIT if isinstance(error, ModelError) else 2
     return 0
 
 

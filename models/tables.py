@@ -222,7 +222,7 @@ def _bin(value: float, thresholds: Floats, low: int, high: int) -> int:
     return low - first
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # seconds, while a server quotes
 def _bins(x: Floats, boxes: Boxes) -> Ints:
     """Return the bins of many rows: (n, columns) -> (n, columns)."""
     bins = np.empty(x.shape, np.int32)
@@ -260,7 +260,7 @@ def _patterns(bins: Ints, sieve: Sieve, patterns: Rows) -> None:
         patterns[leaf] = pattern
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # seconds, while a server quotes
 def _count_patterns(bins: Ints, weight: Floats, sieve: Sieve, at: Longs, shares: Floats) -> None:
     """Add every background row's weight to its pattern in every leaf."""
     patterns = np.empty(len(sieve.slot), np.uint32)
@@ -271,7 +271,7 @@ def _count_patterns(bins: Ints, weight: Floats, sieve: Sieve, at: Longs, shares:
             shares[at[leaf] + (patterns[leaf] & (size - 1))] += weight[r]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # seconds, while a server quotes
 def _fill(
     boxes: Boxes, at: Longs, shares: Floats, orders: Floats, row_of: Longs, cells: Floats
 ) -> None:

@@ -19,6 +19,7 @@ from pricing import policy
 from pricing.errors import InputError, ModelError, SeedrateError
 from pricing.ifrs9 import portfolio
 from serving import app as parts
+from serving import comparisons
 from serving.access import command
 from serving.access.caller import LOCAL
 from serving.access.key_file import kept
@@ -26,6 +27,7 @@ from serving.champion import ROOT, champion
 from serving.client import Client, NoAnswerError, ProblemError
 from serving.contract import Contract
 from serving.desk import Desk
+from serving.examples import askable
 from serving.gauges import Gauges
 from serving.ledger import commands
 from serving.ledger.ledger import Ledger
@@ -126,9 +128,19 @@ def openapi() -> None:
     """Print the interface of the model that serves, as OpenAPI 3.1."""
     model = _champion(Settings.read(os.environ))
     contract = Contract.of(model.column_set)
-    examples = parts.askable(contract, parts.EXAMPLES)
+    examples = askable(contract)
     document = openapi_document(model.column_set, contract, examples)
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+@cli.command()
+def shadow() -> None:
+    """Print how far the challenger's prices are off the champion's, by segment.
+
+    A server keeps them where SEEDRATE_SHADOW_SHARE is above 0: docs/promotion.md.
+    """
+    rows = comparisons.read(Settings.read(os.environ).shadow)
+    Console(highlight=False).print(comparisons.render(rows))
 
 
 @cli.command()

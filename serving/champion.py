@@ -1,35 +1,37 @@
-"""Which model serves: the registry's champion, or the last one that was verified here.
+"""Where the model of an alias comes from: what the registry names, or what served here last.
 
-MLflow takes seconds and 300 MB to import, so a child process asks the registry and leaves the
-model's files in `var/models/<digest>/`; the server only reads verified files. With the registry out
-of reach, the last champion that served here serves again. Either way a statement that a trusted key
-has signed comes first: nothing of a model is read before it.
+The alias is asked for in milliseconds (`models/alias.py`). MLflow takes seconds and 300 MB to
+import, so that a child process fetches the files of what is new into `var/models/<digest>/`, and
+another one loads them first, as a damaged model ends the process that reads it. Nothing of a model
+is read before a statement that a trusted key has signed lets it serve.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
+import signal
+from dataclasses import dataclass, field, replace
+from threading import Event
 
-from models import artifact, copies, golden, keys, statement
+from models import alias as aliases
+from models import artifact, copies, golden, keys, registry, statement
 from models.copies import Pointer
 from models.hazard import HazardModel
-from models.keys import Trusted
-from pricing.errors import ModelError, SeedrateError
+from pricing.errors import InputError, ModelError, SeedrateError
+from serving import child
 from serving.settings import Settings
 
 log = logging.getLogger("seedrate.champion")
 
-ROOT = Path(__file__).parent.parent
+ROOT = child.ROOT
 NONE = (
     "no model can be served, the log says why: make one with `python -m training fit` and "
-    "`python -m training promote`, then start the server again"
+    "`python -m training promote`"
 )
 QUICKLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+TRIAL_SECONDS = 300.0  # of a loading that may have to compile first: a fresh copy of the code does
+MOST_SAID = 2000  # letters of what a child process says
 
 
 def champion(settings: Settings) -> HazardModel:
@@ -38,61 +40,168 @@ def champion(settings: Settings) -> HazardModel:
     Raises:
         ModelError: there is none; says what to do.
     """
-    try:
-        trusted = keys.trusted(settings.trusted_keys)
-    except SeedrateError as error:
-        raise ModelError(f"{NONE} ({error})") from None
-    last = Pointer.read(settings.models)
-    _pull(settings)
-    newest = Pointer.read(settings.models)
-    for pointer in (newest, last):
-        model = None if pointer is None else _read(settings, pointer, trusted)
-        if pointer is not None and model is not None:
-            pointer.write(settings.models)
-            return replace(model, card={**model.card, "version": pointer.version})
-    raise ModelError(NONE)
+    return Source(settings, settings.alias).first()[0]
 
 
-def _read(settings: Settings, pointer: Pointer, trusted: Trusted) -> HazardModel | None:
-    """Return a pointer's model; None if it may not serve, is gone or altered, or prices anew."""
-    try:
-        statement.demand(
+@dataclass(frozen=True)
+class Source:
+    """What an alias names in the registry, and the copies that were verified here.
+
+    Attributes:
+        settings: of the server.
+        alias: that a version must be signed for.
+        ending: stops what is under way.
+        tried: digests that have been loaded in this process, or in one that might have died of it.
+    """
+
+    settings: Settings
+    alias: str
+    ending: Event = field(default_factory=Event)
+    tried: set[str] = field(default_factory=set)
+
+    @property
+    def can_ask(self) -> bool:
+        """Return whether the registry can be asked often."""
+        uri = self.settings.tracking_uri
+        return uri is not None and aliases.can_ask(uri)
+
+    def first(self) -> tuple[HazardModel, Pointer]:
+        """Return what the alias names, or else what served here last; and make it the last.
+
+        Raises:
+            ModelError: there is nothing that may serve.
+        """
+        try:
+            self.trusted()
+        except InputError as error:
+            raise ModelError(f"{NONE} ({error})") from None
+        for find in (self._fetched, self.last):
+            try:
+                if pointer := find():
+                    self.check(pointer)
+                    model = self.load(pointer)
+                    self.keep(pointer)
+                    return model, pointer
+            except (SeedrateError, TimeoutError) as error:
+                log.error("the registry's %s does not serve: %s", self.alias, error)
+        raise ModelError(NONE)
+
+    def named(self) -> Pointer | None:
+        """Return what the alias names, of which nothing is verified; None if it names nothing.
+
+        Raises:
+            InputError: the registry does not answer.
+        """
+        uri, model = self.settings.tracking_uri, self.settings.model
+        found = aliases.named(uri, model, self.alias, os.environ) if uri else None
+        if found is None:
+            return None
+        return Pointer(found.tags.get("digest", ""), model, found.number, found.signed(self.alias))
+
+    def last(self) -> Pointer | None:
+        """Return what served here last."""
+        return Pointer.read(self.settings.models, self.alias)
+
+    def keep(self, pointer: Pointer) -> None:
+        """Make what serves the last that served here."""
+        if pointer != self.last():
+            pointer.write(self.settings.models, self.alias)
+
+    def trusted(self) -> keys.Trusted:
+        """Return whose signatures are trusted."""
+        return keys.trusted(self.settings.trusted_keys)
+
+    def check(self, pointer: Pointer) -> None:
+        """Check that somebody trusted lets it serve, and not before what serves here.
+
+        Raises:
+            ModelError: nobody does.
+        """
+        trusted = self.trusted()
+        told = statement.demand(
             pointer.signed,
             trusted,
-            model=settings.model,
-            alias=settings.alias,
+            model=self.settings.model,
+            alias=self.alias,
             digest=pointer.digest,
         )
-        folder = copies.find(settings.models, pointer.digest)
+        copies.check_follows(told, self.settings.models, trusted)
+
+    def has(self, pointer: Pointer) -> bool:
+        """Return whether there is a copy of its files here, verified again."""
+        return copies.find(self.settings.models, pointer.digest) is not None
+
+    def fetch(self) -> Pointer:
+        """Let a child process fetch what the alias names, verified; return what that was.
+
+        Raises:
+            InputError: the registry does not answer.
+            TimeoutError: or not in time.
+            ModelError: what it has is not what was signed.
+        """
+        settings = self.settings
+        command = ["models.registry", "pull", "--name", settings.model, "--alias", self.alias]
+        command += ["--uri", str(settings.tracking_uri), "--into", str(settings.models)]
+        command += ["--trusted", str(settings.trusted_keys)]
+        environ = {**QUICKLY, **os.environ}
+        done = child.run(
+            command, environ=environ, seconds=settings.pull_seconds, ending=self.ending
+        )
+        if done.returncode == 0:
+            return Pointer.parse(done.stdout)
+        said = done.stderr.strip()[-MOST_SAID:]
+        if done.returncode == registry.UNFIT:
+            raise ModelError(said)
+        raise InputError.of("SEEDRATE_TRACKING_URI", "a registry that gives its model", said)
+
+    def load(self, pointer: Pointer) -> HazardModel:
+        """Return a model that has been checked, loaded first in a process that may die of it.
+
+        Raises:
+            ModelError: its files are not here, cannot be read, or price something else.
+        """
+        folder = copies.find(self.settings.models, pointer.digest)
         if folder is None:
-            raise ModelError("its local copy is gone or altered")
+            raise ModelError(
+                f"the copy of {pointer.digest} must be whole, however: it is gone or altered"
+            )
+        last = self.last()
+        if pointer.digest not in self.tried and (last is None or last.digest != pointer.digest):
+            self._try(str(folder), pointer.digest)
+        self.tried.add(pointer.digest)
         model = artifact.read(folder, pointer.digest)
         golden.check(model, folder)
-    except ModelError as error:
-        log.error("model %s is not fit to serve: %s", pointer.digest, error)
-        return None
-    return model
+        return replace(model, card={**model.card, "version": pointer.version})
 
+    def _fetched(self) -> Pointer | None:
+        """Return what the alias names, with its files; None if no registry is asked."""
+        if self.settings.tracking_uri is None:
+            return None
+        if not self.can_ask:
+            return self.fetch()
+        pointer = self.named()
+        if pointer is None:
+            log.warning("the registry names no %s of %s", self.alias, self.settings.model)
+            return None
+        return pointer if self.has(pointer) else self.fetch()
 
-def _pull(settings: Settings) -> None:
-    """Let a child process fetch the champion and point at it; log why if it cannot."""
-    if settings.tracking_uri is None:
-        return
-    command = [sys.executable, "-m", "models.registry", "pull"]
-    command += ["--name", settings.model, "--alias", settings.alias]
-    command += ["--uri", settings.tracking_uri, "--into", str(settings.models)]
-    command += ["--trusted", str(settings.trusted_keys)]
-    try:
-        subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**QUICKLY, **os.environ},
-            capture_output=True,
-            text=True,
-            timeout=settings.pull_seconds,
-            check=True,
-        )
-    except subprocess.TimeoutExpired:
-        log.warning("the registry did not answer within %g s", settings.pull_seconds)
-    except subprocess.CalledProcessError as error:
-        log.warning("the registry gave no champion: %s", error.stderr.strip()[-2000:])
+    def _try(self, folder: str, digest: str) -> None:
+        """Load a model in a child process.
+
+        Raises:
+            ModelError: the process says why not, dies of it, or takes too long.
+        """
+        try:
+            done = child.run(
+                ["models.trial", folder, digest],
+                environ=os.environ,
+                seconds=TRIAL_SECONDS,
+                ending=self.ending,
+            )
+        except TimeoutError as error:
+            raise ModelError(f"a model must load, however: {error}") from None
+        if done.returncode < 0:
+            died = signal.Signals(-done.returncode).name
+            raise ModelError(f"a model must load, however: its process died of {died}")
+        if done.returncode:
+            raise ModelError(done.stderr.strip()[-MOST_SAID:])

@@ -28,8 +28,14 @@ AT_ONCE = 16  # requests of a batch that are priced before others get their turn
 T = TypeVar("T")
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
+Given = Callable[[Any, str, Mapping[str, Any], datetime], None]  # request, tenant, reply, when
+Quoted = Callable[[Asked, Mapping[str, Any]], None]  # what was asked, and the reply
 
 log = logging.getLogger("seedrate.desk")
+
+
+def nobody(body: Any, tenant: str, document: Mapping[str, Any], now: datetime) -> None:
+    """Take no note of a quote that was given."""
 
 
 class Quote(Protocol):
@@ -124,6 +130,8 @@ class Desk:
     drawn: Callable[[str], bool]  # whether a quote of this id is audited
     stage: Stage
     audited: Audited
+    quoted: Quoted
+    given: Given = nobody  # is told of what was recorded
 
     async def quote(self, body: Any, caller: Caller, key: str) -> Reply:
         """Check, price, explain, write, record: what is not recorded is not given.
@@ -218,15 +226,17 @@ class Desk:
     def _given(self, told: _Checked, quote: Quote | Exception, began: float) -> Priced:
         """Write a quote that was begun at a time; raise why there is none."""
         priced = perf_counter()
+        self.stage("price", priced - began)
         if isinstance(quote, InputError):
             raise InputError([as_asked(fault) for fault in quote.faults])
         if isinstance(quote, Exception):
             raise quote
         reply = _written(told.asked, quote, told.quote_id, told.now)
+        self.stage("write", perf_counter() - priced)
         if quote.audit is not None:
             self._tell(told.quote_id, quote.method, quote.audit)
-        self.stage("price", priced - began)
-        self.stage("write", perf_counter() - priced)
+        if told.quote_id is not None:
+            self.quoted(told.asked, reply.document)
         return reply
 
     def _tell(self, quote_id: str | None, method: str, audit: Audit) -> None:
@@ -263,7 +273,10 @@ class Desk:
         began = perf_counter()
         kept = await self.ledger.record(entry)
         self.stage("record", perf_counter() - began)
-        return Reply(entry.quote_id, priced.body) if kept is None else _again(kept, body)
+        if kept is not None:
+            return _again(kept, body)
+        self.given(body, entry.tenant, priced.document, priced.now)
+        return Reply(entry.quote_id, priced.body)
 
     def _answers(
         self,

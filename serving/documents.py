@@ -128,4 +128,5 @@ def _column(column: Column) -> dict[str, Any]:
         "direction": column.direction.value,
         "reason": column.reason,
         "required": not column.optional or column.terms is not None,
+        "movable": column.movable,
     }

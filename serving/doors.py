@@ -13,11 +13,23 @@ BATCH = 2048 * KIB
 JSON = "application/json"
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
+HTML = "text/html"
+CSV = "text/csv"
+PYTHON = "text/x-python"
 PUBLIC = "public"
 
 KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-PARTS = {"quote_id": QUOTE_ID, "key": f"{KEY}(?:#[0-9]{{1,3}})?", "level": LEVEL, "index": INDEX}
+PARTS = {
+    "quote_id": QUOTE_ID,
+    "key": f"{KEY}(?:#[0-9]{{1,3}})?",
+    "level": LEVEL,
+    "index": INDEX,
+    "digest": "[0-9a-f]{16}",
+    "model": "[0-9a-f]{64}",
+    "number": "[1-9][0-9]{0,8}",
+    "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
+}
 _PART = re.compile(r"\{(\w+)\}")
 
 
@@ -34,6 +46,7 @@ class Door:
     ours: bool = True  # False: BentoML answers
     keyed: bool = False  # needs an Idempotency-Key
     up_to: float = 0  # share of the places for prices that may be taken when it is let in; 0: all
+    page: bool = False  # the console answers: a query, forms, cookies, and refusals as pages
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -69,6 +82,7 @@ DOORS = (
     Door("GET", TILE, "ledger:verify", "Return hashes of the log's tree", replies=BYTES),
     Door("POST", "/v1/what-if", "explain", WHAT_IF, SINGLE, up_to=0.5),
     Door("GET", "/v1/model", "model:read", "Return the card of the model that serves"),
+    Door("GET", "/v1/registry", "metrics", "Say which model serves here, and what was refused"),
     Door("GET", "/v1/columns", "model:read", "Return the data dictionary: what may be sent"),
     Door("GET", "/openapi.json", "model:read", "Return this interface as OpenAPI 3.1"),
     Door("GET", "/livez", PUBLIC, "Say that the process answers"),
@@ -78,11 +92,54 @@ DOORS = (
     Door("GET", "/schema.json", "price", "What BentoML's client reads first", ours=False),
 )
 
+CONSOLE = "/console"
+FORM = 16 * KIB
+LARGE_FORM = 64 * KIB  # a whole request, and the one it started from
+
+
+def _page(
+    method: str, path: str, scope: str, says: str, replies: str = HTML, *, form: int = FORM
+) -> Door:
+    most = form if method == "POST" else 0
+    return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
+
+
+READ, EXPLAIN, PROMOTES = "console:read", "explain", "promote"
+PAGES = (  # what people see: docs/console.md
+    _page("GET", "", PUBLIC, "Lead to the first page"),
+    _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
+    _page("GET", "/sign-in", PUBLIC, "Ask for a key"),
+    _page("POST", "/sign-in", PUBLIC, "Begin a session"),
+    _page("POST", "/sign-out", PUBLIC, "End the session"),
+    _page("GET", "/quotes", READ, "Show recorded quotes, searched and filtered"),
+    _page("GET", "/quotes.csv", READ, "Return the quotes found, for spreadsheets", CSV),
+    _page("GET", "/quotes/{quote_id}", READ, "Show a quote, and why it is what it is"),
+    _page("GET", "/quotes/{quote_id}/receipt.json", READ, "Return its proof as a file", JSON),
+    _page("GET", "/quotes/{quote_id}/reply.json", READ, "Return its recorded bytes", JSON),
+    _page("GET", "/what-if", EXPLAIN, "Offer a request to be changed"),
+    _page("POST", "/what-if", EXPLAIN, "Price a change, and record nothing", form=LARGE_FORM),
+    _page("GET", "/compare", READ, "Show what tells two prices apart"),
+    _page("GET", "/portfolio", READ, "Show the quoted book by grade, instrument and month"),
+    _page("GET", "/columns", READ, "Show the data dictionary"),
+    _page("GET", "/ledger", READ, "Show the log, and whether it is the one seen last"),
+    _page("POST", "/ledger/verify", READ, "Hash the end of the log again"),
+    _page("GET", "/ledger/checkpoint", READ, "Return the newest checkpoint as a file", TEXT),
+    _page("GET", "/models", READ, "Show the models, and what served when"),
+    _page("GET", "/models/{model}", READ, "Show a model, and what moves its prices"),
+    _page("GET", "/models/{model}/validation.json", READ, "Return its pack's figures", JSON),
+    _page("GET", "/promotions", PROMOTES, "Show what was proposed, and offer a form"),
+    _page("POST", "/promotions", PROMOTES, "Propose a promotion or a rollback"),
+    _page("GET", "/promotions/{number}", PROMOTES, "Show what became of a proposal"),
+    _page("POST", "/promotions/{number}", PROMOTES, "Agree or decline, as another person"),
+    _page("GET", "/verify_receipt.py", READ, "Return the verifier of receipts", PYTHON),
+)
+
+_ALL = (*DOORS, *PAGES)
 _FIXED: dict[str, tuple[Door, ...]] = {
-    path: tuple(door for door in DOORS if door.path == path)
-    for path in {door.path for door in DOORS if "{" not in door.path}
+    path: tuple(door for door in _ALL if door.path == path)
+    for path in {door.path for door in _ALL if "{" not in door.path}
 }
-_OTHERS = [(re.compile(door.pattern()), door) for door in DOORS if door.parts]
+_OTHERS = [(re.compile(door.pattern()), door) for door in _ALL if door.parts]
 
 
 def doors_at(path: str) -> tuple[Door, ...]:

@@ -5,7 +5,8 @@ taken: plain `application/json`, uncompressed, within its size, strict (serving/
 `scope["state"]` tells what is behind: the `door`, the `caller` (the credential itself goes no
 further), and the `body` that was read, so that nobody routes or parses twice. Whatever goes wrong,
 here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
-logged under that id.
+logged under that id. The console's doors are handed on with their query and body unread: its house
+(serving/console/house.py) knows sessions and forms, and tells refusals as pages.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -22,7 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.caller import Caller
 from serving.admission import Admission
-from serving.doors import KEY, Door, doors_at
+from serving.answered import REQUEST_ID, Answered, Observe
+from serving.doors import CONSOLE, KEY, Door, doors_at
 from serving.problem import (
     BODY_TOO_LARGE,
     MALFORMED_REQUEST,
@@ -38,6 +40,7 @@ from serving.problem import (
     RefusedError,
     answer,
 )
+from serving.request_id import RequestIds, traceparent
 from serving.strict_json import parse
 
 log = logging.getLogger("seedrate.gate")
@@ -58,10 +61,18 @@ SINGULAR = {
     b"idempotency-key",
     b"authorization",
 }
-UNKNOWN_ROUTE = "unknown"
+OF_PAGES = {
+    b"content-security-policy": (
+        b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    b"referrer-policy": b"same-origin",  # else a browser sends no Origin with a form
+    b"cross-origin-opener-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+}
+PAGE_HEADERS = tuple({**dict(SECURITY_HEADERS), **OF_PAGES}.items())
+NO_CONSOLE = "this server has no console"
 _KEY = re.compile(KEY)
-
-Observe = Callable[[str, str, int, float], None]  # route template, method, status, seconds
 
 
 class Guards(Protocol):
@@ -80,6 +91,16 @@ class Guards(Protocol):
         """End a request that began."""
 
 
+class House(Protocol):
+    """What answers the console's doors: `serving.console.house.House`, or a small one in a test."""
+
+    async def answer(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; raise nothing but what nobody expected."""
+
+    async def refuse(self, refused: RefusedError, scope: Scope, send: Send) -> None:
+        """Show why there is no answer."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """An ASGI application that lets the known through to ours or to what it stands in front of."""
@@ -92,40 +113,61 @@ class Gate:
     timeout_seconds: float
     observe: Observe
     new_error_id: Callable[[], str]
+    ids: RequestIds = field(default_factory=RequestIds)
+    console: House | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await (self.behind or self.ours)(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, _Reply(send))
+            await self._answer(scope, receive, _Reply(send, self._begin(scope)))
         else:
             await send({"type": "websocket.close", "code": 1008})
 
+    def _begin(self, scope: Scope) -> Answered:
+        headers = dict(scope["headers"])
+        said = Answered(request_id=self.ids.of(headers), traceparent=traceparent(headers))
+        REQUEST_ID.set(said.request_id)  # the server gives each request a context of its own
+        return said
+
     async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         began = perf_counter()
+        console = self.console if _is_of(CONSOLE, scope["path"]) else None
+        reply.added = PAGE_HEADERS if console else SECURITY_HEADERS
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                await self._pass(scope, receive, reply)
+                await self._pass(scope, receive, reply, console)
         except Exception as error:
-            if reply.status:
+            if reply.said.status:
                 log.exception("an answer broke off")
+            elif console:
+                await console.refuse(self._refusal(error, scope, reply), scope, reply.send)
             else:
                 await reply.refuse(self._refusal(error, scope, reply))
-        route, method = reply.route, scope["method"] if reply.route else "other"
-        self.observe(route or UNKNOWN_ROUTE, method, reply.status, perf_counter() - began)
+        reply.said.seconds = perf_counter() - began
+        self.observe(reply.said)
 
-    async def _pass(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _pass(
+        self, scope: Scope, receive: Receive, reply: _Reply, console: House | None
+    ) -> None:
         door = _door(scope["path"], scope["method"])
-        reply.route = door.path
+        if door.page and console is None:
+            raise RefusedError(NOT_FOUND, NO_CONSOLE)
+        said = reply.said
+        said.route, said.method = door.path, scope["method"]
         headers = _headers(scope["headers"])
+        self._check_host(headers.get(b"host"))
+        if console:
+            reply.asked = True
+            return await console.answer(door, scope, receive, reply.send)
         if scope["query_string"]:
             raise RefusedError(
                 MALFORMED_REQUEST, "no address here takes a query, however: one came"
             )
-        self._check_host(headers.get(b"host"))
         _check_accept(headers.get(b"accept"), door)
         caller = await self.guard.caller(door, headers.get(b"authorization"))
+        said.tenant, said.client = caller.tenant, caller.client
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
         scope["path_params"] = door.values(scope["path"])
         state = scope.setdefault("state", {})
@@ -152,6 +194,7 @@ class Gate:
                 self.guard.leave(door, caller)
         finally:
             self.admission.leave(door)
+            said.quote_id, said.code = state.get("quote_id", ""), state.get("code", "")
 
     def _check_host(self, given: bytes | None) -> None:
         name = (given or b"").decode("latin-1").lower()
@@ -171,20 +214,30 @@ class Gate:
 
 @dataclass
 class _Reply:
-    """Sends, adds the security headers, and remembers what was said."""
+    """Sends, adds the headers that every answer has, and remembers what was said."""
 
     out: Send
-    status: int = 0
-    route: str = ""
+    said: Answered
     asked: bool = False  # the request has arrived whole
+    added: Sequence[tuple[bytes, bytes]] = SECURITY_HEADERS
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            self.said.status = message["status"]
+            own = [*message.get("headers", ()), *self._names()]
+            said = {name for name, _ in own}
+            message["headers"] = own + [pair for pair in self.added if pair[0] not in said]
         await self.out(message)
 
+    def _names(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers by which the caller finds this answer again."""
+        names = [(b"x-request-id", self.said.request_id.encode())]
+        if self.said.traceparent:
+            names.append((b"traceparent", self.said.traceparent.encode()))
+        return names
+
     async def refuse(self, refused: RefusedError) -> None:
+        self.said.code = refused.problem.code
         body = refused.body()
         extra = [(k.lower().encode(), v.encode("latin-1")) for k, v in refused.headers.items()]
         headers = [
@@ -195,6 +248,10 @@ class _Reply:
         status = refused.problem.status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _is_of(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _door(path: str, method: str) -> Door:

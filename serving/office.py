@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -41,6 +42,8 @@ class Office:
         self._gauges = gauges
         self.bundle: Bundle | None = None
         self.trouble = "no model has been loaded yet"
+        self.standing: Callable[[], Mapping[str, Any]] = dict  # what is known of models
+        self.said: Callable[[], Mapping[str, Any]] = dict  # what anybody may know of it
 
     @property
     def why_not_ready(self) -> str:
@@ -66,6 +69,7 @@ class Office:
             **self._counter.answers(),
             "/v1/what-if": self.what_if,
             "/v1/model": self.model,
+            "/v1/registry": self.registry,
             "/v1/columns": self.columns,
             "/openapi.json": self.openapi,
             "/livez": self.alive,
@@ -88,6 +92,7 @@ class Office:
         """Answer POST /v1/quotes."""
         asked = request.scope["state"]
         reply = await self.served.desk.quote(asked["body"], asked["caller"], asked["key"])
+        asked["quote_id"] = reply.quote_id
         return _json(reply.body, 201, headers(reply))
 
     async def batch(self, request: Request) -> Response:
@@ -105,6 +110,10 @@ class Office:
         """Answer GET /v1/model."""
         return _json(told_to(_caller(request).tenant, self.served.model))
 
+    async def registry(self, request: Request) -> Response:
+        """Answer GET /v1/registry."""
+        return _json(orjson.dumps(self.standing()))
+
     async def columns(self, request: Request) -> Response:
         """Answer GET /v1/columns."""
         return _json(self.served.columns)
@@ -121,7 +130,7 @@ class Office:
         """Answer GET /readyz."""
         if self.why_not_ready:
             raise self._not_ready(self.why_not_ready)
-        return _json(orjson.dumps({"ready": True}))
+        return _json(orjson.dumps({"ready": True, **self.said()}))
 
     async def metrics(self, request: Request) -> Response:
         """Answer GET /metrics."""

@@ -102,6 +102,7 @@ REPLIES: dict[str, tuple[str, Json]] = {
     "/v1/tile/{level}/{index}": ("A C2SP tile", {"type": "string", "format": "binary"}),
     "/v1/what-if": ("The quote, not recorded", {"$ref": "#/components/schemas/Quote"}),
     "/v1/model": ("The card", OBJECT),
+    "/v1/registry": ("Which model serves here, since when, and what was refused", OBJECT),
     "/v1/columns": ("The dictionary", OBJECT),
     "/openapi.json": ("This document", OBJECT),
     "/livez": ("It answers", OBJECT),

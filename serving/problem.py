@@ -149,7 +149,9 @@ def answer(error: Exception, new_error_id: Callable[[], str], where: str) -> Ref
         case PolicyError():
             return RefusedError(NOT_QUOTED, str(error))
     error_id = new_error_id()
-    log.error("error %s at %s", error_id, where, exc_info=error)
+    log.error(
+        "error %s at %s", error_id, where, exc_info=error, extra={"told": {"error_id": error_id}}
+    )
     return RefusedError(INTERNAL_ERROR, f"this was logged as error {error_id}")
 
 

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 
 from serving.connection import GRACE_SECONDS, Connection
 from serving.doors import JSON
-from serving.gate import Gate
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
 from serving.settings import Settings
 
@@ -47,17 +46,20 @@ TUNED: dict[str, Any] = {
 def server() -> Server:
     """Return the parts of this process, from its environment; made when first asked for."""
     from serving.app import Server  # the supervisor imports this file too, and prices nothing
+    from serving.log import install
 
-    return Server.open(Settings.read(os.environ))
+    settings = Settings.read(os.environ)
+    install(settings.telling.log)
+    return Server.open(settings)
 
 
-def gate(app: ASGIApp) -> Gate:
+def gate(app: ASGIApp) -> ASGIApp:
     """Return the gate in front of BentoML's own application."""
     parts = server()
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
     Connection.most_tasks = parts.admission.most_on_their_way
     Connection.turned_away = parts.admission.turn_away
-    return parts.gate(behind=app)
+    return parts.door(behind=app)
 
 
 @bentoml.service(name="seedrate", **TUNED)
@@ -83,7 +85,10 @@ class Seedrate:
         try:  # with the body as the gate has read it: BentoML reads numbers otherwise
             reply = await self.server.quote(asked["body"], asked["caller"], asked["key"])
         except Exception as error:
-            return _problem(answer(error, new_error_id, "/quote"), ctx)
+            refusal = answer(error, new_error_id, "/quote")
+            asked["code"] = refusal.problem.code
+            return _problem(refusal, ctx)
+        asked["quote_id"] = reply.quote_id
         return _as_it_is(Response(reply.body, media_type=JSON))
 
     @bentoml.on_deployment

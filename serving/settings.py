@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from models.keys import SIGNING, TRUSTED
-from pricing.errors import Fault, InputError
-from serving.access.jwks import is_source
+from pricing.errors import InputError
+from serving.reader import Reader
 
 OFF = "off"
 WHOLE_DAY = 86_400
@@ -58,7 +54,19 @@ SETTINGS = (
     Setting(
         "SEEDRATE_PULL_SECONDS",
         "60",
-        "Longest time at start that fetching the champion may take, in (0, 600].",
+        "Longest time that fetching a model may take, in (0, 600].",
+    ),
+    Setting(
+        "SEEDRATE_POLL_SECONDS",
+        "10",
+        "Time between two looks at the alias, in [0, 3600], give or take a fifth; 0 looks at start "
+        "alone.",
+    ),
+    Setting(
+        "SEEDRATE_SHADOW_SHARE",
+        "0",
+        "Share of the recorded quotes that the alias `challenger` prices too, unseen by callers, "
+        "in [0, 1].",
     ),
     Setting(
         "SEEDRATE_AUDIT_SHARE",
@@ -141,7 +149,37 @@ SETTINGS = (
         "600",
         "Requests of a tenant for what is recorded, in a minute, 1 to 10000000.",
     ),
+    Setting(
+        "SEEDRATE_CONSOLE_PROMOTES",
+        "off",
+        "`on` lets the server run a promotion or rollback that two persons have agreed on in the "
+        "console; `off` shows them the command.",
+    ),
     Setting("SEEDRATE_LIMIT_AT_ONCE", "64", "Requests of a tenant under way at once, 1 to 100000."),
+    Setting(
+        "SEEDRATE_LOG",
+        "auto",
+        "How the log is written on stderr: `json`, one object a line; `text`; or `auto`, text on a "
+        "terminal and JSON elsewhere.",
+    ),
+    Setting(
+        "SEEDRATE_LOG_SHARE",
+        "0.01",
+        "Share of the answers with a status below 500 that get a line in the log, in [0, 1]; the "
+        "others always get one.",
+    ),
+    Setting(
+        "SEEDRATE_OTLP",
+        "",
+        "Address of an OpenTelemetry collector that takes spans over HTTP, such as "
+        "`http://localhost:4318`; empty makes none.",
+    ),
+    Setting(
+        "SEEDRATE_TRACE_SHARE",
+        "0.05",
+        "Share of the requests that are traced, in [0, 1]; a caller's `traceparent` decides for "
+        "its own.",
+    ),
 )
 
 
@@ -162,6 +200,16 @@ class AccessSettings:
 
 
 @dataclass(frozen=True)
+class Telling:
+    """What a server tells of its work, beside its metrics."""
+
+    log: str  # auto, json or text
+    log_share: float
+    otlp: str  # "": no spans
+    trace_share: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings as values; paths are absolute."""
 
@@ -174,6 +222,8 @@ class Settings:
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
     pull_seconds: float
+    poll_seconds: float  # 0: never after the start
+    shadow_share: float
     audit_share: float
     at_once: int
     ledger_queue: int
@@ -182,7 +232,9 @@ class Settings:
     makes_key: bool  # of the ledger, where there is none
     origin: str  # of the ledger
     retention_years: int
+    console_promotes: bool
     access: AccessSettings
+    telling: Telling
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -195,7 +247,7 @@ class Settings:
         'candidate'
         """
         text = {setting.name: environ.get(setting.name, setting.default) for setting in SETTINGS}
-        reader = _Reader(text, [])
+        reader = Reader(text, [])
         var = Path(text["SEEDRATE_VAR"] or "var").absolute()
         uri = environ.get("SEEDRATE_TRACKING_URI") or f"sqlite:///{var / 'mlflow.db'}"
         trusted, policy = environ.get("SEEDRATE_TRUSTED_KEYS"), text["SEEDRATE_POLICY"]
@@ -210,6 +262,8 @@ class Settings:
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
+            poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
+            shadow_share=reader.share("SEEDRATE_SHADOW_SHARE"),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),
             at_once=reader.count("SEEDRATE_AT_ONCE", most=100_000),
             ledger_queue=reader.count("SEEDRATE_LEDGER_QUEUE", most=100_000),
@@ -218,7 +272,9 @@ class Settings:
             makes_key=not key,
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
             retention_years=reader.count("SEEDRATE_RETENTION_YEARS", most=100),
+            console_promotes=reader.switch("SEEDRATE_CONSOLE_PROMOTES"),
             access=_access(reader, environ, var),
+            telling=_telling(reader),
         )
         if reader.faults:
             raise InputError(reader.faults)
@@ -245,6 +301,11 @@ class Settings:
         return self.var / "ledger" / "anchors"
 
     @property
+    def shadow(self) -> Path:
+        """Return the file of what the challenger would have asked."""
+        return self.var / "shadow.db"
+
+    @property
     def policies(self) -> Path:
         """Return the folder of every policy that was quoted under, by digest."""
         return self.var / "policies"
@@ -260,7 +321,7 @@ class Settings:
         return self.var / "models"
 
 
-def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSettings:
+def _access(reader: Reader, environ: Mapping[str, str], var: Path) -> AccessSettings:
     text, jwks = reader.text, reader.source("SEEDRATE_JWKS")
     if jwks:
         reader.demand("SEEDRATE_JWT_ISSUER", "SEEDRATE_JWT_AUDIENCE")
@@ -284,74 +345,10 @@ def _access(reader: _Reader, environ: Mapping[str, str], var: Path) -> AccessSet
     )
 
 
-@dataclass(frozen=True)
-class _Reader:
-    text: Mapping[str, str]
-    faults: list[Fault]
-
-    def name(self, key: str) -> str:
-        value = self.text[key]
-        if not value or not all(letter.isalnum() or letter in "._-" for letter in value):
-            self.faults.append(Fault(key, "letters, digits, dots, dashes", repr(value)))
-        return value
-
-    def number(self, key: str, *, most: float) -> float:
-        try:
-            value = float(self.text[key])
-        except ValueError:
-            value = float("nan")
-        if not 0 < value <= most:
-            self.faults.append(Fault(key, f"a number in (0, {most:g}]", repr(self.text[key])))
-        return value
-
-    def share(self, key: str) -> float:
-        try:
-            value = float(self.text[key])
-        except ValueError:
-            value = float("nan")
-        if not 0 <= value <= 1:
-            self.faults.append(Fault(key, "a number in [0, 1]", repr(self.text[key])))
-        return value
-
-    def count(self, key: str, *, most: int) -> int:
-        text = self.text[key]
-        value = int(text) if text.isascii() and text.isdigit() else 0
-        if not 1 <= value <= most:
-            self.faults.append(Fault(key, f"a whole number in [1, {most}]", repr(text)))
-        return value
-
-    def postgres(self, key: str) -> str | None:
-        text = self.text[key]
-        if text and not text.startswith(("postgresql://", "postgres://")):
-            self.faults.append(Fault(key, "postgresql://... or empty", "something else"))
-        return text or None
-
-    def origin(self, key: str) -> str:
-        text = self.text[key]
-        if not re.fullmatch(r"[A-Za-z0-9._~/-]{1,200}", text):
-            self.faults.append(Fault(key, "letters, digits, dots, dashes, slashes", repr(text)))
-        return text
-
-    def hosts(self, key: str) -> frozenset[str]:
-        names = frozenset(part.strip().lower() for part in self.text[key].split(",")) - {""}
-        if not names:
-            self.faults.append(Fault(key, "at least one name, or *", repr(self.text[key])))
-        return names
-
-    def source(self, key: str) -> str:
-        text = self.text[key]
-        if not is_source(text):
-            expected = "a path, https://... or, on this machine, http://..."
-            self.faults.append(Fault(key, expected, repr(text)))
-        return text
-
-    def demand(self, *keys: str) -> None:
-        self.faults.extend(Fault(key, "set", "''") for key in keys if not self.text[key])
-
-    def database(self, key: str, url: str) -> str:
-        """Return a URL that SQLAlchemy reads; what was given may hold a password: never show it."""
-        try:
-            make_url(url)
-        except ArgumentError:
-            self.faults.append(Fault(key, "an SQLAlchemy URL, such as sqlite:///f.db", "another"))
-        return url
+def _telling(reader: Reader) -> Telling:
+    return Telling(
+        log=reader.one_of("SEEDRATE_LOG", ("auto", "json", "text")),
+        log_share=reader.share("SEEDRATE_LOG_SHARE"),
+        otlp=reader.address("SEEDRATE_OTLP"),
+        trace_share=reader.share("SEEDRATE_TRACE_SHARE"),
+    )

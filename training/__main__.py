@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from models.keys import SIGNING, SigningKey, create, trusted
+from models.registry import CHALLENGER
 from pricing.errors import InputError, SeedrateError
 from training import say
 from training.choices import (
@@ -34,7 +35,7 @@ from training.choices import (
     family_of,
     labels_of,
 )
-from training.settings import CHALLENGER, Settings
+from training.settings import Settings
 
 if TYPE_CHECKING:
     from training.promote import Act, Desk, Office

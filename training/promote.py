@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from models import registry, statement
 from models.keys import SigningKey, Trusted
-from models.registry import Version
+from models.registry import CHALLENGER, Version
 from models.statement import Statement
 from pricing.errors import InputError, ModelError
 from training import gates
 from training.gates import Around, Gate
 from training.rules import Rules
 from training.seat import BACK, Seat, State
-from training.settings import CHALLENGER
 
 if TYPE_CHECKING:
     from models.registry import MlflowClient

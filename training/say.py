@@ -15,8 +15,8 @@ from rich.table import Table
 
 from models import statement
 from models.keys import SIGNING, TRUSTED, SigningKey, Trusted
+from models.registry import CHALLENGER
 from pricing.errors import ModelError
-from training.settings import CHALLENGER
 
 if TYPE_CHECKING:
     from models.registry import Version

@@ -9,8 +9,6 @@ from pathlib import Path
 from models.keys import TRUSTED
 from pricing.errors import InputError
 
-CHALLENGER = "challenger"  # the alias of a version that serves beside the champion
-
 
 @dataclass(frozen=True)
 class Settings:

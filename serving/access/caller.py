@@ -13,6 +13,8 @@ SCOPES: Mapping[str, str] = {
     "ledger:read": "read the quotes recorded for the own tenant",
     "ledger:verify": "read what proves that nothing recorded was changed",
     "metrics": "read counts and latencies",
+    "console:read": "see the console, and in it the quotes of the own tenant",
+    "promote": "propose promotions and rollbacks in the console, and decide on those of others",
 }
 NAME = "letters, digits and . _ @ -, at most 64 of them"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")

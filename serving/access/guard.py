@@ -56,7 +56,7 @@ class Guard:
         if door.scope == PUBLIC:
             return NOBODY
         try:
-            caller = await self._shown(authorization)
+            caller = await self.shown(authorization)
             if door.scope not in caller.scopes:
                 known = {"tenant": caller.tenant, "client": caller.client}
                 raise CredentialError(Why.OUT_OF_SCOPE, **known)
@@ -64,6 +64,24 @@ class Guard:
             self._note(error, door)
             raise _refused(error.why, door) from None
         return caller
+
+    async def shown(self, authorization: bytes | None) -> Caller:
+        """Return whose credential a header shows.
+
+        Raises:
+            CredentialError: nobody's.
+            RefusedError: it cannot be checked now.
+        """
+        if authorization is None:
+            raise CredentialError(Why.NONE)
+        scheme, _, credential = authorization.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise CredentialError(Why.MALFORMED)
+        if credential.startswith(KEY_START):
+            return await self.ring.caller(credential)
+        if self.issuer is None:
+            raise CredentialError(Why.MALFORMED)
+        return await self.issuer.caller(credential)
 
     def enter(self, door: Door, caller: Caller, body: Any) -> None:
         """Let a request of a caller begin; `leave` ends it.
@@ -109,18 +127,6 @@ class Guard:
             whose = {"tenant": caller.tenant, "client": caller.client}
             self.refusals.note(Why.LIMITED, route=door.path, **whose)
             raise
-
-    async def _shown(self, authorization: bytes | None) -> Caller:
-        if authorization is None:
-            raise CredentialError(Why.NONE)
-        scheme, _, credential = authorization.partition(b" ")
-        if scheme.lower() != b"bearer":
-            raise CredentialError(Why.MALFORMED)
-        if credential.startswith(KEY_START):
-            return await self.ring.caller(credential)
-        if self.issuer is None:
-            raise CredentialError(Why.MALFORMED)
-        return await self.issuer.caller(credential)
 
     def _note(self, error: CredentialError, door: Door) -> None:
         self.refusals.note(

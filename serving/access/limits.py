@@ -17,6 +17,8 @@ BUDGETS: Mapping[str, str] = {  # scope -> the budget that an address of this sc
     "explain": "explain",
     "ledger:read": "ledger",
     "ledger:verify": "ledger",
+    "console:read": "ledger",
+    "promote": "ledger",
 }
 
 

@@ -104,7 +104,7 @@ class KeyStore:
         digest = Pepper.made(self.pepper, self.random_bytes).digest(key.secret)
         mine = (TABLE.c.tenant == tenant) & (TABLE.c.client == client)
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 lapsed = update(TABLE).where(mine & (TABLE.c.expires <= now)).values(slot=None)
                 connection.execute(lapsed)
                 taken = set(connection.scalars(select(TABLE.c.slot).where(mine)))
@@ -127,7 +127,7 @@ class KeyStore:
 
     def list(self) -> tuple[KeyRecord, ...]:
         """Return every key that was ever made, the oldest first."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows = connection.execute(select(TABLE).order_by(TABLE.c.created, TABLE.c.id))
             return tuple(map(_record, rows))
 
@@ -138,7 +138,7 @@ class KeyStore:
             InputError: there is no such key.
         """
         here = TABLE.c.id == key_id
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             now = int(self.now())
             dead = update(TABLE).where(here & TABLE.c.revoked.is_(None))
             connection.execute(dead.values(revoked=now, slot=None))
@@ -157,7 +157,7 @@ class KeyStore:
         if key is None:
             raise CredentialError(Why.MALFORMED)
         pepper = Pepper.read(self.pepper)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(select(TABLE).where(TABLE.c.id == key.id)).first()
         if row is None or pepper is None:
             raise CredentialError(Why.UNKNOWN, key_id=key.id)
@@ -170,11 +170,17 @@ class KeyStore:
             raise CredentialError(Why.REVOKED if state == "revoked" else Why.EXPIRED, **whose)
         return record
 
+    def find(self, key_id: str) -> KeyRecord | None:
+        """Return what is known of a key, live or not."""
+        with self.engine.connect() as connection:
+            row = connection.execute(select(TABLE).where(TABLE.c.id == key_id)).first()
+        return None if row is None else _record(row)
+
     def touch(self, record: KeyRecord) -> None:
         """Note that a key is in use, once a minute at most."""
         now = int(self.now())
         if record.used is None or now - record.used >= TOUCH_SECONDS:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 connection.execute(update(TABLE).where(TABLE.c.id == record.id).values(used=now))
 
     def revision(self) -> int:
@@ -188,8 +194,8 @@ class KeyStore:
 
     def close(self) -> None:
         """Let the database go."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
     @cached_property
     def _file(self) -> str | None:
@@ -197,7 +203,8 @@ class KeyStore:
         return url.database if url.get_backend_name() == "sqlite" else None
 
     @cached_property
-    def _engine(self) -> Engine:
+    def engine(self) -> Engine:
+        """Return the way to the database; the table is made where it is absent."""
         if self._file is not None:
             path = Path(self._file)
             path.parent.mkdir(parents=True, exist_ok=True)

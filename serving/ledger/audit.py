@@ -10,6 +10,7 @@ import orjson
 
 from serving.ledger.commitment import commit
 from serving.ledger.entry import ERASURE, KEY, LEDGER, QUOTE, Private
+from serving.ledger.listing import FACTS, Facts
 from serving.ledger.note import Checkpoint, Verifier
 from serving.ledger.reading import Reader
 from serving.ledger.tiles import WIDTH, folded
@@ -77,6 +78,8 @@ def _faults(
         yield f"private {seq}: must be gone, as an entry says that it was erased: erase it again"
     if strays := walk.reader.strays():
         yield f"private: {strays} rows belong to no entry"
+    if strays := walk.reader.unlisted():
+        yield f"quote_index: {strays} rows belong to no entry"
     yield from _signatures(walk, trusted)
     for where, checkpoint in outside.items():
         if checkpoint is None:
@@ -183,6 +186,20 @@ class _Walk:
         if (row.kind == QUOTE) == (row.tenant == LEDGER):
             yield f"entry {row.seq}: quotes must be a tenant's, and the ledger's entries its own"
         yield from self._private(row, commits)
+        yield from self._listed(row, body)
+
+    def _listed(self, row: Any, body: Mapping[str, Any]) -> Iterator[str]:
+        """Compare what is listed of a quote with what follows from what is recorded."""
+        there = tuple(getattr(row, f"listed_{name}") for name in ("id", *FACTS))
+        expected: tuple[object, ...] = (None,) * len(there)
+        if row.kind == QUOTE:
+            try:
+                reply = None if row.reply is None else orjson.loads(row.reply)
+                expected = (row.quote_id, *Facts.of(body, row.reference, reply).values)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return  # it is named already
+        if there != expected:
+            yield f"quote_index {row.seq}: must say what is recorded, and does not"
 
     def _private(self, row: Any, commits: Mapping[str, str]) -> Iterator[str]:
         if row.salt is None:

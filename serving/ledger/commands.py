@@ -12,17 +12,11 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
-from models.hazard import HazardModel
-from models.pricer import Pricer
 from pricing.errors import InputError, SeedrateError
-from pricing.policy import Policy
 from serving import app as parts
 from serving.access import root
 from serving.access.audit import Event
 from serving.access.caller import LOCAL
-from serving.contract import Contract
-from serving.desk import Desk
-from serving.gauges import Gauges
 from serving.ledger import erasure, keyring, migrate, rotation, seals, tree
 from serving.ledger.anchors import Anchor, AnchorError, Anchors, Evidence
 from serving.ledger.audit import audit
@@ -31,7 +25,6 @@ from serving.ledger.entry import KEY, microseconds
 from serving.ledger.export import export as export_tiles
 from serving.ledger.held import Held
 from serving.ledger.ledger import Ledger
-from serving.ledger.none import NoLedger
 from serving.ledger.note import Checkpoint, Verifier
 from serving.ledger.receipt import receipt
 from serving.ledger.reprice import reprice as priced_again
@@ -204,7 +197,7 @@ def reprice(quote_id: QuoteId, tenant: Tenant = LOCAL.tenant) -> None:
     if kept is None:
         _end(CANNOT_TELL, "no quote is recorded under this id")
     try:
-        made = priced_again(settings, kept, lambda model, rules: _desk(settings, model, rules))
+        made = priced_again(settings, kept, parts.repricer(settings))
     except (RefusedError, SeedrateError) as error:
         _end(CANNOT_TELL, f"cannot tell: {error}")
     code = "the same program" if made.same_code else "another program than made it"
@@ -258,11 +251,6 @@ def _writing() -> closing[Ledger]:
         ledger.close()
         _end(CANNOT_TELL, trouble)
     return closing(ledger)
-
-
-def _desk(settings: Settings, model: HazardModel, rules: Policy) -> Desk:
-    contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
-    return parts.desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
 
 
 def _erasable(store: Store, reference: str, quote: str, before: str, tenant: str) -> list[int]:

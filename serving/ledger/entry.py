@@ -16,6 +16,7 @@ import orjson
 
 from serving.ledger.canonical import canonical
 from serving.ledger.commitment import commit, commit_all
+from serving.ledger.listing import Facts
 from serving.ledger.tree import leaf_hash
 from serving.problem import ERASED, KEY_REUSED, RefusedError
 
@@ -54,6 +55,7 @@ class Entry:
     leaf: bytes
     created_us: int
     private: Private | None
+    facts: Facts | None = None  # as they are listed; None: an entry of the ledger's own
 
     @property
     def key_of_tenant(self) -> tuple[str, str]:
@@ -165,7 +167,8 @@ def of_quote(
         **({} if place is None else {"batch": [*place]}),
     }
     private = Private(asked.get("reference"), salt, request, reply)
-    return _entry(body, bytes.fromhex(commitments["request"]), private)
+    facts = Facts.of(body, private.reference, document)
+    return _entry(body, bytes.fromhex(commitments["request"]), private, facts)
 
 
 def of_ledger(kind: str, entry_id: str, now: datetime, says: Mapping[str, Any]) -> Entry:
@@ -187,7 +190,9 @@ def microseconds(now: datetime) -> int:
     return int(now.timestamp()) * 1_000_000 + now.microsecond
 
 
-def _entry(body: Mapping[str, Any], request: bytes, private: Private | None) -> Entry:
+def _entry(
+    body: Mapping[str, Any], request: bytes, private: Private | None, facts: Facts | None = None
+) -> Entry:
     written_body = canonical(body)
     return Entry(
         quote_id=body["id"],
@@ -199,6 +204,7 @@ def _entry(body: Mapping[str, Any], request: bytes, private: Private | None) -> 
         leaf=leaf_hash(written_body),
         created_us=body["time_us"],
         private=private,
+        facts=facts,
     )
 
 

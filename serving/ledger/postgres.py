@@ -39,6 +39,16 @@ INSERT_PRIVATE = """
 INSERT INTO private (seq, tenant, reference, salt, request, reply)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %b::bytea[], %b::bytea[], %b::bytea[])
 """
+INSERT_LISTED = """
+INSERT INTO quote_index (tenant, created_us, seq, quote_id, instrument, model, figure, hundredths,
+                         rate, reference, amount, grade)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+                     %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+"""
+UNLIST = """
+UPDATE quote_index q SET reference = NULL, amount = NULL, grade = NULL FROM entry e
+WHERE e.seq = ANY(%s) AND (q.tenant, q.created_us, q.seq) = (e.tenant, e.created_us, e.seq)
+"""
 
 
 class PostgresStore:
@@ -117,8 +127,14 @@ class PostgresStore:
             if (one := entry.private)
         ]
         if private:
-            columns_ = [[*column] for column in zip(*private, strict=True)]
-            self.database.execute(INSERT_PRIVATE, columns_, prepare=True)
+            self.database.execute(INSERT_PRIVATE, _columnwise(private), prepare=True)
+        listed = [
+            (entry.tenant, entry.created_us, seq, entry.quote_id, *facts.values)
+            for seq, entry in zip(seqs, entries, strict=True)
+            if (facts := entry.facts)
+        ]
+        if listed:
+            self.database.execute(INSERT_LISTED, _columnwise(listed), prepare=True)
 
     def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""
@@ -141,8 +157,10 @@ class PostgresStore:
     def erase(self, entries: Sequence[int]) -> None:
         """Delete what is private of entries, and write the table anew: their bytes are gone."""
         self.database.execute("SET statement_timeout = 0")
+        self.database.execute(UNLIST, ([*entries],))  # first: while the rest is there, it is found
         self.database.execute("DELETE FROM private WHERE seq = ANY(%s)", ([*entries],))
         self.database.execute("VACUUM FULL private")
+        self.database.execute("VACUUM FULL quote_index")
         self.database.execute("CHECKPOINT")
 
     def close(self) -> None:
@@ -151,3 +169,7 @@ class PostgresStore:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def _columnwise(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [[*column] for column in zip(*rows, strict=True)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Row, Select, and_, func, select
 
+from serving.ledger import listing
 from serving.ledger.entry import Kept, Private
-from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, LEAVES, PRIVATE, TILE
+from serving.ledger.listing import FACTS, Listed, Place, Sought
+from serving.ledger.schema import CHECKPOINT, ENTRY, HEAD, LEAVES, PRIVATE, QUOTE_INDEX, TILE
 from serving.ledger.tree import Edge, ProofError
 
 CHUNK = 2000  # rows of a page
@@ -23,6 +25,11 @@ _KEPT = select(
     PRIVATE.c.reply,
     ENTRY.c.idem_key,
 ).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+_SAME = and_(
+    QUOTE_INDEX.c.tenant == ENTRY.c.tenant,
+    QUOTE_INDEX.c.created_us == ENTRY.c.created_us,
+    QUOTE_INDEX.c.seq == ENTRY.c.seq,
+)
 
 
 class Reader:
@@ -87,21 +94,39 @@ class Reader:
         query = select(CHECKPOINT.c.size, CHECKPOINT.c.note)
         return {row.size: row.note for row in self._all(query)}
 
-    def others(self, kind: str) -> list[bytes]:
-        """Return the bodies of entries of another kind than quotes, in order."""
+    def signed(self, before: int | None, most: int) -> list[str]:
+        """Return checkpoints of sizes below one, the newest first; None: from the newest on."""
+        query = select(CHECKPOINT.c.note).order_by(CHECKPOINT.c.size.desc()).limit(most)
+        found = self._all(query if before is None else query.where(CHECKPOINT.c.size < before))
+        return [row.note for row in found]
+
+    def bodies(self, low: int, high: int) -> dict[int, bytes]:
+        """Return the bodies of entries from low to before high, by number; those we may read."""
+        query = select(ENTRY.c.seq, ENTRY.c.body).where(ENTRY.c.seq >= low, ENTRY.c.seq < high)
+        return {row.seq: row.body for row in self._all(query)}
+
+    def others(self, kind: str, low: int = 0) -> list[bytes]:
+        """Return the bodies of entries of another kind than quotes, in order, from `low` on."""
         query = select(ENTRY.c.body).where(ENTRY.c.kind == kind, ENTRY.c.kind != "quote")
+        query = query.where(ENTRY.c.seq >= low) if low else query
         return [row.body for row in self._all(query.order_by(ENTRY.c.seq))]
 
     def rows(self) -> Iterator[Row[Any]]:
         """Give every entry in order, with what is private beside it."""
-        query = select(
-            ENTRY,
-            PRIVATE.c.tenant.label("private_tenant"),
-            PRIVATE.c.reference,
-            PRIVATE.c.salt,
-            PRIVATE.c.request.label("asked"),
-            PRIVATE.c.reply,
-        ).join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+        query = (
+            select(
+                ENTRY,
+                PRIVATE.c.tenant.label("private_tenant"),
+                PRIVATE.c.reference,
+                PRIVATE.c.salt,
+                PRIVATE.c.request.label("asked"),
+                PRIVATE.c.reply,
+                QUOTE_INDEX.c.quote_id.label("listed_id"),
+                *(QUOTE_INDEX.c[name].label(f"listed_{name}") for name in FACTS),
+            )
+            .join_from(ENTRY, PRIVATE, ENTRY.c.seq == PRIVATE.c.seq, isouter=True)
+            .join(QUOTE_INDEX, _SAME, isouter=True)
+        )
         at = -1
         while page := self._all(query.where(ENTRY.c.seq > at).order_by(ENTRY.c.seq).limit(CHUNK)):
             yield from page
@@ -112,6 +137,28 @@ class Reader:
         alone = select(func.count()).select_from(PRIVATE)
         row = self._one(alone.where(PRIVATE.c.seq.not_in(select(ENTRY.c.seq))))
         return int(row[0])
+
+    def unlisted(self) -> int:
+        """Return the number of rows of the list that belong to no entry."""
+        alone = select(func.count()).select_from(QUOTE_INDEX.join(ENTRY, _SAME, isouter=True))
+        row = self._one(alone.where(ENTRY.c.seq.is_(None)))
+        return int(row[0])
+
+    def quotes(
+        self, tenant: str, sought: Sought, than: Place | None, most: int, *, newer: bool = False
+    ) -> list[Listed]:
+        """Return quotes older than a place, the newest first; or those newer, the oldest first."""
+        query = listing.older(tenant, sought, than, most, newer=newer)
+        return [listing.listed(row) for row in self._all(query, tenant)]
+
+    def count(self, tenant: str, sought: Sought) -> int:
+        """Return how many quotes there are, up to one more than `listing.MOST_COUNTED`."""
+        return int(self._all(listing.counted(tenant, sought), tenant)[0][0])
+
+    def replies(self, tenant: str, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Return the replies of entries of a tenant by their number, without those erased."""
+        query = select(PRIVATE.c.seq, PRIVATE.c.reply).where(PRIVATE.c.tenant == tenant)
+        return {row.seq: row.reply for row in self._all(query.where(PRIVATE.c.seq.in_(seqs)))}
 
     def subjects(self, tenant: str, reference: str) -> list[int]:
         """Return the entries of a tenant that carry a reference, and are not erased."""

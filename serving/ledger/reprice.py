@@ -55,10 +55,20 @@ def reprice(settings: Settings, kept: Kept, desk_of: DeskOf) -> Repriced:
         RefusedError: it was erased.
         ModelError: its model or its policy is not kept here.
     """
+    reply = orjson.loads(kept.reply)
+    model, rules = named_model(settings, reply["model"]), named_policy(settings, reply["policy"])
+    return again(kept, desk_of(model, rules))
+
+
+def again(kept: Kept, desk: Desk) -> Repriced:
+    """Return a quote beside the same made anew by a desk of its own model and policy.
+
+    Raises:
+        RefusedError: it was erased.
+    """
     recorded = kept.reply
     asked = orjson.loads(kept.private.request if kept.private else b"null")
     reply = orjson.loads(recorded)
-    desk = desk_of(_model(settings, reply["model"]), _policy(settings, reply["policy"]))
     audited = "audit" in reply["explanation"]  # what was drawn may have been left out: no time
     desk = replace(desk, drawn=lambda _: audited)
     now = datetime.fromisoformat(reply["time"])
@@ -68,7 +78,12 @@ def reprice(settings: Settings, kept: Kept, desk_of: DeskOf) -> Repriced:
     return Repriced(recorded, made.body, body["code"] == desk.code)
 
 
-def _model(settings: Settings, named: Mapping[str, Any]) -> HazardModel:
+def named_model(settings: Settings, named: Mapping[str, Any]) -> HazardModel:
+    """Return the model that a quote names, from the verified copies.
+
+    Raises:
+        ModelError: it is not kept here.
+    """
     folder = copies.find(settings.models, named["digest"])
     if folder is None:
         raise ModelError(f"model {named['digest']} must be in {settings.models}, whole")
@@ -76,7 +91,12 @@ def _model(settings: Settings, named: Mapping[str, Any]) -> HazardModel:
     return replace(model, card={**model.card, "version": named["version"]})
 
 
-def _policy(settings: Settings, named: Mapping[str, Any]) -> Policy:
+def named_policy(settings: Settings, named: Mapping[str, Any]) -> Policy:
+    """Return the policy that a quote names.
+
+    Raises:
+        ModelError: it is not kept here.
+    """
     content = policies.find(settings.policies, named["digest"])
     if content is None:
         raise ModelError(f"policy {named['digest']} must be in {settings.policies}, whole")

@@ -2,6 +2,7 @@
 
 entry       what was recorded, for ever: neither changed nor deleted (triggers see to that)
 private     what may be erased of an entry: the salt, the request, the reply
+quote_index what is listed of quotes: it follows from the two above (serving/ledger/listing.py)
 head        one row: how many entries there are, and the right edge of their tree
 tile        full tiles of the tree, with their roots
 checkpoint  every checkpoint that was ever signed
@@ -29,6 +30,7 @@ from sqlalchemy import (
 
 METADATA = MetaData()
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")  # there an INTEGER has 64 bits
+BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")  # so that a beginning is a range
 
 ENTRY = Table(
     "entry",
@@ -63,6 +65,25 @@ PRIVATE = Table(
     Index("private_reference", "tenant", "reference"),
     sqlite_strict=True,
 )
+QUOTE_INDEX = Table(  # in the order in which people read: a tenant's, by time
+    "quote_index",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("created_us", WHOLE, primary_key=True, autoincrement=False),
+    Column("seq", WHOLE, primary_key=True, autoincrement=False),
+    Column("quote_id", Text, nullable=False),
+    Column("instrument", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("figure", Text),
+    Column("hundredths", WHOLE),  # of the figure, in 0.01 bp
+    Column("rate", Text),
+    Column("reference", BYTEWISE),  # this and the next two are private: null once erased
+    Column("amount", WHOLE),
+    Column("grade", WHOLE),
+    Index("quote_index_reference", "tenant", "reference"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
 HEAD = Table(
     "head",
     METADATA,
@@ -92,5 +113,6 @@ LEAVES = table("leaves", column("seq"), column("leaf"))
 FOR_EVER = ("entry", "tile", "checkpoint")  # neither changed nor deleted
 INCOMING = (
     "seq", "quote_id", "tenant", "idem_key", "kind", "request", "body", "leaf", "created_us",
-    "reference", "salt", "asked", "reply", "edge",
+    "reference", "salt", "asked", "reply",
+    "instrument", "model", "figure", "hundredths", "rate", "amount", "grade", "edge",
 )  # fmt: skip

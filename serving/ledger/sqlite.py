@@ -30,6 +30,11 @@ FROM entry e LEFT JOIN private p ON p.seq = e.seq WHERE
 """
 ROW = f"({','.join('?' * len(INCOMING))})"
 INSERT = f"INSERT INTO incoming ({','.join(INCOMING)}) VALUES "
+UNLIST = """
+UPDATE quote_index SET reference = NULL, amount = NULL, grade = NULL WHERE seq = ?1
+AND tenant = (SELECT tenant FROM entry WHERE seq = ?1)
+AND created_us = (SELECT created_us FROM entry WHERE seq = ?1)
+"""
 PRAGMAS = (
     "PRAGMA page_size = 16384",  # an entry has about 10 kB
     "PRAGMA journal_mode = WAL",
@@ -131,7 +136,8 @@ class SqliteStore:
 
     def erase(self, entries: Sequence[int]) -> None:
         """Delete what is private of entries, and write the file anew: their bytes are gone."""
-        for seq in entries:
+        for seq in entries:  # what is listed first: while the rest is there, it is found again
+            self.database.execute(UNLIST, (seq,))
             self.database.execute("DELETE FROM private WHERE seq = ?", (seq,))
         self.database.execute("VACUUM")
         self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -191,9 +197,16 @@ def _values(seq: int, entry: Entry) -> list[object]:
         if private
         else (None, None, None, None)
     )
+    facts = entry.facts
+    listed = (
+        (facts.instrument, facts.model, facts.figure, facts.hundredths, facts.rate, facts.amount,
+         facts.grade)
+        if facts
+        else (None,) * 7
+    )  # fmt: skip
     return [
         seq, entry.quote_id, entry.tenant, entry.key, entry.kind, entry.request, entry.body,
-        entry.leaf, entry.created_us, *own, None,
+        entry.leaf, entry.created_us, *own, *listed, None,
     ]  # fmt: skip
 
 

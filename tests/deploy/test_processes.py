@@ -7,7 +7,8 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from tests.serving.ledger import cluster
 
 GOOD = (ROOT / "examples" / "good.json").read_bytes()
 PATIENT = Patience(120)
+FRESH = 1  # seed of the second model
 
 
 @pytest.fixture(scope="module")
@@ -97,31 +99,38 @@ def test_the_proxy_speaks_nothing_older_than_tls_1_3(deployment: Deployment) -> 
 def test_a_bank_quotes_while_a_server_dies_and_is_back_with_the_new_champion(
     deployment: Deployment, bank: Client
 ) -> None:
-    before, over = entries(deployment), threading.Event()
-    quotes: list[Quote] = []
-
-    def quoting() -> None:
-        while not over.is_set():
-            quotes.append(bank.quote(GOOD))
-
-    callers = [threading.Thread(target=quoting) for _ in range(2)]
-    for caller in callers:
-        caller.start()
-    fresh = deployment.promote(seed=8, turn=2)
-    kill(deployment.servers[0])
-    reached = len(quotes)
-    with deployment.serve(0):
-        answers(f"{deployment.url(0)}/readyz")
-        with Client(deployment.url(0), KEY) as served:
-            assert served.what_if(GOOD).document["model"]["digest"] == fresh
-        assert len(quotes) > reached  # the other one answered
-        over.set()
-        for caller in callers:
-            caller.join(60)
-            assert not caller.is_alive()
+    before = entries(deployment)
+    with quoting(bank) as quotes:
+        fresh = deployment.promote(seed=FRESH, turn=2)
+        kill(deployment.servers[0])
+        reached = len(quotes)
+        with deployment.serve(0):
+            answers(f"{deployment.url(0)}/readyz")
+            with Client(deployment.url(0), KEY) as served:
+                assert served.what_if(GOOD).document["model"]["digest"] == fresh
+            assert len(quotes) > reached  # the other one answered
     assert len({quote.quote_id for quote in quotes}) == len(quotes)
     assert entries(deployment) == before + len(quotes)
     assert "entries" in deployment.verified()
+
+
+@contextmanager
+def quoting(bank: Client) -> Iterator[list[Quote]]:
+    """Ask from two threads as long as the block lasts; a quote that failed fails the test."""
+    over, quotes = threading.Event(), list[Quote]()
+
+    def ask_on() -> None:
+        while not over.is_set():
+            quotes.append(bank.quote(GOOD))
+
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask_on) for _ in range(2)]
+        try:
+            yield quotes
+        finally:
+            over.set()
+    for one in asking:
+        one.result()
 
 
 def kill(port: int) -> None:

@@ -192,6 +192,16 @@ def test_a_set_says_what_is_protected_and_what_is_innovation() -> None:
     assert declared.innovation == {"rd", "patents", "recognition", "team", "market"}
 
 
+def test_what_a_firm_can_move_moves_nothing_else_with_it() -> None:
+    movable = {
+        name: {c.name for c in load(name).columns if c.movable} for name in ("early_stage", "sba")
+    }
+    assert movable["sba"] == {"guaranteed_share", "low_documentation"}
+    assert "runway_months" in movable["early_stage"]
+    assert not movable["early_stage"] & {"equity_raised_cny", "cash_cny", "policy_rate_percent"}
+    assert all(parse(to_toml(load(name)), name) == load(name) for name in ("early_stage", "sba"))
+
+
 def test_a_mark_is_true_or_false() -> None:
     marked = changed(('title_zh = "企业" }', 'title_zh = "企业", innovation = "yes" }'))
     assert faults(marked) == {

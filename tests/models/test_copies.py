@@ -84,9 +84,9 @@ def test_a_pointer_comes_back_and_a_spoilt_one_does_not(tmp_path: Path) -> None:
     pointer = Pointer("0" * 64, "seedrate", "3", "{}")
     pointer.write(tmp_path)
     assert Pointer.read(tmp_path) == pointer
-    (tmp_path / copies.POINTER).write_text(
+    (tmp_path / "champion.json").write_text(
         '{"digest": "../x", "name": "a", "version": "1", "signed": ""}'
     )
     assert Pointer.read(tmp_path) is None
-    (tmp_path / copies.POINTER).write_text("{")
+    (tmp_path / "champion.json").write_text("{")
     assert Pointer.read(tmp_path) is None

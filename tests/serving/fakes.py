@@ -228,4 +228,5 @@ def desk(ledger: Ledger) -> Desk:
         drawn=lambda quote_id: False,
         stage=lambda stage, seconds: None,
         audited=lambda method, audit: None,
+        quoted=lambda asked, reply: None,
     )

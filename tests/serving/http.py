@@ -30,7 +30,16 @@ HOST: Header = (b"host", b"localhost:3000")
 def address(door: Door) -> str:
     """Return an address of a door at which nothing is recorded."""
     parts = {"quote_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "key": "k", "level": "0"}
-    return door.path.format_map({**parts, "index": "x999/999"})
+    return door.path.format_map(
+        {
+            **parts,
+            "index": "x999/999",
+            "digest": "0" * 16,
+            "model": "0" * 64,
+            "number": "7",
+            "asset": "console.css",
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,11 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    pairs: tuple[tuple[str, str], ...] = ()  # the headers, also those that come twice
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        return [value for known, value in self.pairs if known == name]
 
     @property
     def document(self) -> Any:
@@ -117,8 +131,6 @@ async def _ask(
 
     await app(scope, receive, send)
     start, *rest = sent
-    return Answer(
-        start["status"],
-        {k.decode().lower(): v.decode() for k, v in start["headers"]},
-        b"".join(message["body"] for message in rest),
-    )
+    pairs = [(k.decode().lower(), v.decode()) for k, v in start["headers"]]
+    body = b"".join(message["body"] for message in rest)
+    return Answer(start["status"], dict(pairs), body, tuple(pairs))

@@ -38,7 +38,7 @@ def write(models: Path, *, seed: int = 7) -> Path:
 def unsigned(models: Path, *, seed: int) -> Path:
     """Write a model into `models/<digest>`; return its folder."""
     staging = models / "staging"
-    digest = _write(staging, seed)
+    digest = make(staging, seed=seed)
     return staging.rename(models / digest)
 
 
@@ -65,7 +65,8 @@ def said(
     )
 
 
-def _write(folder: Path, seed: int) -> str:
+def make(folder: Path, *, seed: int) -> str:
+    """Write a model into a folder and return its digest."""
     rng = np.random.default_rng(seed)
     encoder = Encoder(
         COLUMN_SET,

@@ -99,6 +99,7 @@ def test_a_challenger_is_no_champion(home: Path, caplog: pytest.LogCaptureFixtur
     key, digest = SigningKey.read(home / "keys" / SIGNING), pointer(home).digest
     shadow = statement.sign(said(digest, alias="challenger"), key)
     replace(pointer(home), signed=shadow).write(home / "models")
+    replace(pointer(home), signed=shadow).write(home / "models", "challenger")
     assert "the signed alias must be champion, however: challenger" in refused(home, caplog)
     assert champion(settings(home, SEEDRATE_ALIAS="challenger")).digest == digest
 

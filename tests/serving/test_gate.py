@@ -8,6 +8,7 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from serving.answered import Answered
 from serving.doors import BATCH, DOORS, SINGLE, doors_at
 from serving.problem import PROBLEMS
 from tests.serving.fakes import REQUEST, request
@@ -239,17 +240,15 @@ def test_websockets_are_closed() -> None:
 
 
 def test_answers_are_counted_by_route_template_only() -> None:
-    counted: list[tuple[str, str, int]] = []
-    app = gate(office(), observe=lambda route, method, status, _: counted.append(
-        (route, method, status)
-    ))  # fmt: skip
+    counted: list[Answered] = []
+    app = gate(office(), observe=counted.append)
     ask(app, "GET", "/v1/quotes/017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
     ask(app, "GET", "/nothing/at/all")
     ask(app, "BREW", "/livez")
-    assert counted == [
-        ("/v1/quotes/{quote_id}", "GET", 404),
-        ("unknown", "other", 404),
-        ("unknown", "other", 405),
+    assert [(one.route, one.method, one.status, one.code) for one in counted] == [
+        ("/v1/quotes/{quote_id}", "GET", 404, "quote_not_found"),
+        ("unknown", "other", 404, "not_found"),
+        ("unknown", "other", 405, "method_not_allowed"),
     ]
 
 

@@ -14,9 +14,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from features.column import Direction
 from features.sets import load
-from serving.app import EXAMPLES, Server, askable
+from serving.app import Server
 from serving.contract import Contract
 from serving.doors import DOORS, PUBLIC
+from serving.examples import EXAMPLES, askable
 from serving.openapi import openapi_document
 from serving.problem import PROBLEMS
 from tests.serving.http import HOST, ask
@@ -25,7 +26,7 @@ from tests.serving.known_key import BEARER, KEY
 ROOT = Path(__file__).parents[2]
 EARLY = load("early_stage")
 CONTRACT = Contract.of(EARLY)
-DOCUMENT = openapi_document(EARLY, CONTRACT, askable(CONTRACT, EXAMPLES))
+DOCUMENT = openapi_document(EARLY, CONTRACT, askable(CONTRACT))
 PROJECT = DOCUMENT["components"]["schemas"]["Request"]["properties"]["project"]
 
 

@@ -78,5 +78,6 @@ def test_the_environment_is_read_in_one_place() -> None:
         "service.py",
         "champion.py",
         "commands.py",
+        "promotions.py",
     }  # which pass it on whole
     assert os.environ is not None

@@ -53,4 +53,8 @@ class Bank:
         return self.pulls(self.copies)
 
     def pulls(self, into: Path) -> Path:
-        return registry.pull("seedrate", "champion", self.uri, into, keys.trusted(self.trusted))
+        """Return the champion's copy in a folder, as a server has it that serves it."""
+        trusted = keys.trusted(self.trusted)
+        pointer = registry.pull("seedrate", "champion", self.uri, into, trusted)
+        pointer.write(into)
+        return into / pointer.digest

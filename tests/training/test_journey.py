@@ -14,7 +14,7 @@ import pytest
 
 from features import sets
 from features.book import read_book
-from models import artifact, copies, golden, pyfunc, registry
+from models import alias, artifact, copies, golden, pyfunc, registry
 from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import InputError, ModelError
@@ -175,7 +175,7 @@ def test_a_server_pulls_in_a_child_process_without_mlflow_in_its_own(bank: Bank)
     command += ["--alias", "champion", "--uri", bank.uri, "--into", str(bank.copies)]
     command += ["--trusted", str(bank.trusted)]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert Path(child.stdout.strip()) == bank.champion()
+    assert copies.Pointer.parse(child.stdout).digest == bank.champion().name
     imports = "import sys, models.registry, models.copies; print('mlflow' in sys.modules)"
     told = subprocess.run(
         [sys.executable, "-c", imports], cwd=ROOT, capture_output=True, text=True, check=True
@@ -220,4 +220,10 @@ def test_a_real_server_keeps_and_gives_a_model(bank: Bank, server: str) -> None:
     pointer = copies.Pointer.read(into)
     assert pointer is not None
     assert folder == into / pointer.digest
+    with registry.client(server) as client:
+        told = registry.version(client, "seedrate", "champion")
+    found = alias.named(server, "seedrate", "champion", {})
+    assert found == told
+    assert alias.named(server, "seedrate", "nobody", {}) is None
+    assert alias.named(server, "another", "champion", {}) is None
     assert golden.check(artifact.read(folder, pointer.digest), folder) == golden.VECTORS

@@ -41,7 +41,7 @@ def test_a_tampered_artifact_is_refused_and_the_last_good_champion_stays(
         stored.write_text(sound)
     assert copies.Pointer.read(tmp_path / "copies") == before
     assert not (tmp_path / "copies" / before.digest).exists()
-    assert [path.name for path in (tmp_path / "copies").iterdir()] == [copies.POINTER]
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["champion.json"]
 
 
 def test_a_version_whose_digest_is_a_path_is_refused(bank: Bank, tmp_path: Path) -> None:
@@ -107,14 +107,12 @@ def test_a_challenger_has_a_signature_of_its_own(bank: Bank, tmp_path: Path) -> 
     assert "benchmark" not in told
     assert "challenged" in bank.did("status")
     trusted = keys.trusted(bank.trusted)
-    folder = registry.pull("seedrate", "challenger", bank.uri, tmp_path, trusted)
-    pointer = copies.Pointer.read(tmp_path)
-    assert pointer is not None
+    pointer = registry.pull("seedrate", "challenger", bank.uri, tmp_path, trusted)
     assert statement.verify(pointer.signed, trusted).act == "challenged"
-    assert folder.name == pointer.digest
+    assert copies.find(tmp_path, pointer.digest) is not None
     with pytest.raises(ModelError, match="the signed alias must be champion"):
         statement.demand(
-            pointer.signed, trusted, model="seedrate", alias="champion", digest=folder.name
+            pointer.signed, trusted, model="seedrate", alias="champion", digest=pointer.digest
         )
 
 

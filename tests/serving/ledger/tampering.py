@@ -24,7 +24,10 @@ from serving.ledger.reading import Reader
 from serving.ledger.schema import METADATA
 from serving.ledger.tiles import WIDTH, Tiles
 
-NUMBERS = {"seq", "id", "size", "level", "idx", "created_us"}
+NUMBERS = {
+    "seq", "id", "size", "level", "idx", "created_us", "hundredths", "amount", "grade",
+}  # fmt: skip
+ROWS = ("entry", "private", "quote_index")
 WHOLE_BYTES = 8
 ALL = 10**9  # faults
 
@@ -62,7 +65,7 @@ class Victim:
         for table in METADATA.tables:
             self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM source.{table}")
         self.database.execute("CREATE VIEW leaves AS SELECT seq, leaf FROM entry")
-        for table in ("entry", "private"):
+        for table in ROWS:
             self.database.execute(f"CREATE INDEX {table}_seq ON {table} (seq)")
         engine = create_engine("sqlite://", creator=lambda: self.database, poolclass=StaticPool)
         self.reader = Inside(engine.connect())
@@ -115,7 +118,7 @@ def written(column: str) -> str:
 
 def every_byte_of_rows(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     """Flip a byte of a column in all rows at once, and ask for a fault that names each row."""
-    for table in ("entry", "private"):
+    for table in ROWS:
         for column in victim.columns(table):
             if column != "seq":
                 yield _columnwise(victim, table, column, stride)
@@ -126,7 +129,7 @@ def _columnwise(victim: Victim, table: str, column: str, stride: int) -> Tally:
     size = "8" if column in NUMBERS else f"length(CAST({column} AS BLOB))"
     for at in range(0, victim.longest(table, column), stride):
         mask = 1 + (at * 37 + 11) % 255
-        query = f"SELECT seq FROM {table} WHERE {size} > ?"
+        query = f"SELECT seq FROM {table} WHERE {column} IS NOT NULL AND {size} > ?"
         hit = {row[0] for row in victim.database.execute(query, (at,))}
         with victim.altered() as database:
             database.execute(f"UPDATE {table} SET {column} = {written(column)}", (at, mask))
@@ -139,7 +142,7 @@ def _columnwise(victim: Victim, table: str, column: str, stride: int) -> Tally:
 
 def every_number(victim: Victim, stride: int = 1) -> Iterator[Tally]:
     """Flip each byte of each row's number, one at a time."""
-    for table in ("entry", "private"):
+    for table in ROWS:
         tally = Tally(f"{table}.seq", 0, [])
         for rowid, seq in victim.database.execute(f"SELECT rowid, seq FROM {table}").fetchall():
             if seq % stride == 0:

@@ -171,7 +171,7 @@ def test_what_was_erased_and_is_there_again_is_noticed(
     sql = "INSERT INTO private VALUES (?, ?, ?, ?, ?, ?)"
     forced(var, lambda database: database.execute(sql, private))
     done = run("verify")
-    assert (done.exit_code, "private 1: must be gone" in done.output) == (1, True)
+    assert (done.exit_code, "private 2: must be gone" in done.output) == (1, True)
     assert run("erase", "--reference", CANARY).output == "1 quotes erased\n"
     assert run("verify").exit_code == 0
 

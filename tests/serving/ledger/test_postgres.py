@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from serving.ledger import erasure, keyring, migrate, tree
 from serving.ledger.audit import audit
+from serving.ledger.listing import Sought
 from serving.ledger.postgres import PostgresStore
 from serving.ledger.schema import METADATA
 from serving.problem import RefusedError
@@ -92,7 +93,39 @@ def test_tampering_is_noticed_here_too(database: str, tmp_path: Path) -> None:
         connection.execute("SET session_replication_role = replica")  # an owner without triggers
         connection.execute("UPDATE entry SET created_us = created_us + 1 WHERE seq = 7")
     store = PostgresStore(database)
-    assert [fault.partition(":")[0] for fault in audit(store.reader).faults] == ["entry 7"]
+    found = audit(store.reader).faults
+    named = ["entry 7", "quote_index 7", "quote_index"]
+    assert [fault.partition(":")[0] for fault in found] == named
+    store.close()
+
+
+def test_what_is_listed_is_erased_with_the_rest(database: str, tmp_path: Path) -> None:
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        record(books, [entry("a", reference="P-1"), entry("b", reference="P-2")])
+        found = books.store.reader.quotes("local", Sought(reference="P-"), None, 9)
+        assert [one.quote_id for one in found] == ["b", "a"]
+        asyncio.run(erasure.erase(books, [found[0].place.seq], "as asked"))
+        left = books.store.reader.quotes("local", Sought(), None, 9)
+        assert [(one.quote_id, one.facts.reference) for one in left] == [("b", None), ("a", "P-1")]
+        assert audit(books.store.reader).faults == []
+    with psycopg.connect(database) as connection:
+        for change in ("amount = 1", "hundredths = 1", "model = 'x'"):
+            with pytest.raises(psycopg.errors.RaiseException, match="is not altered"):
+                connection.execute(f"UPDATE quote_index SET {change}")
+            connection.rollback()
+
+
+def test_what_was_recorded_before_there_was_a_list_is_listed(database: str, tmp_path: Path) -> None:
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        record(books, [entry(str(at)) for at in range(30)])
+    made = engine(database)
+    with made.begin() as connection:
+        migrate.downgrade(connection, "0001")
+        migrate.upgrade(connection)
+    made.dispose()
+    store = PostgresStore(database)
+    assert store.reader.count("local", Sought()) == 30
+    assert audit(store.reader).faults == []
     store.close()
 
 

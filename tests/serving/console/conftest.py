@@ -1,0 +1,100 @@
+"""A server with quotes of every kind, on a real socket, and a real browser: once a module."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from pricing.errors import InputError
+from serving.access.caller import LOCAL
+from serving.app import Server
+from tests.conftest import ROOT
+from tests.serving.known_key import KEY
+
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser")
+        if (path := Path("/usr/bin", name)).exists()
+    ),
+    None,
+)
+
+
+@pytest.fixture(scope="module")
+def quotes(server: Server) -> dict[str, str]:
+    """The id of a recorded quote for each example."""
+    desk = server.office.served.desk
+
+    async def recorded() -> dict[str, str]:
+        ids = {}
+        for path in sorted((ROOT / "examples").glob("*.json")):
+            body = json.loads(path.read_text("utf-8"))
+            try:
+                reply = await desk.quote(body, LOCAL, f"console-{path.stem}")
+            except InputError:  # meant for another column set
+                continue
+            ids[path.stem] = str(reply.quote_id)
+        return ids
+
+    with ThreadPoolExecutor(1) as thread:  # a browser's loop may run in this one
+        return thread.submit(lambda: asyncio.run(recorded())).result()
+
+
+@pytest.fixture(scope="module")
+def url(server: Server, quotes: dict[str, str]) -> Iterator[str]:
+    """The server's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(
+        server.gate(), port=port, lifespan="off", ws="none", log_level="warning", loop="asyncio"
+    )
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser, or a skip that says what is missing."""
+    if CHROMIUM is None:
+        pytest.skip("no browser: apt-get install chromium")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, url: str) -> dict[str, object]:
+    """What a browser keeps of somebody who has signed in, through the page that asks."""
+    context = chromium.new_context()
+    enter(context, url)
+    state = dict(context.storage_state())
+    context.close()
+    return state
+
+
+def enter(context: BrowserContext, url: str, key: str = KEY) -> None:
+    """Sign in as a person does."""
+    page = context.new_page()
+    page.goto(f"{url}/console/sign-in?language=en")
+    page.get_by_label("Access key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.close()
