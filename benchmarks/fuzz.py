@@ -99,7 +99,7 @@ def send_all(sender: Sender, document: Mapping[str, Any], many: int) -> None:
     of_schema(sender, document, int(OF_SCHEMA * left))
     seen.line("by the schema")
     for part in range(2):
-        of_examples(sender, document, int((1 - OF_SCHEMA) * left / 2), part)
+        of_examples(sender, document, (many - seen.statuses.total()) // (2 - part), part)
         seen.line("spoiled examples")
 
 
@@ -123,7 +123,7 @@ def of_examples(sender: Sender, document: Mapping[str, Any], many: int, part: in
         drawn(
             spoiled(bodies),
             partial(sender.body, door.path),
-            many // 4,
+            many // 4 + 1,
             part,
         )
 
