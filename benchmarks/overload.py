@@ -103,10 +103,8 @@ def verdict(peak: Seen, over: Seen) -> str | None:
     given = over.per_own_second / peak.per_own_second
     slower = float(np.percentile(over.given, 99) / np.percentile(peak.given, 99))
     by_clock = over.per_second / peak.per_second
-    print(
-        f"{given:.2f} of the peak (asked: {LEAST_GIVEN}), {by_clock:.2f} by the clock, 99th percentile {slower:.2f} times"
-    )
-    print(f"that of the peak (asked: at most {MOST_SLOWER:g})", flush=True)
+    print(f"{given:.2f} of the peak (asked: {LEAST_GIVEN}), {by_clock:.2f} by the clock;")
+    print(f"99th percentile {slower:.2f} times that of the peak (asked: at most {MOST_SLOWER:g})")
     if given < LEAST_GIVEN or slower > MOST_SLOWER or peak.wrong or over.wrong:
         return f"{dict(over.statuses)}, {peak.wrong + over.wrong} wrong"
     return None
