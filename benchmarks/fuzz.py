@@ -41,7 +41,7 @@ from schemathesis import GenerationMode
 
 from benchmarks.hostile import Ask, Line, asks, halves
 from benchmarks.mutants import spoiled
-from benchmarks.soak import ROOT, apart, key, server, worker
+from benchmarks.soak import ROOT, apart, key, server, waited, worker
 from serving.access.caller import SCOPES
 from serving.client import Client
 from serving.connection import GRACE_SECONDS
@@ -296,11 +296,7 @@ class Sender:
 
     def waited(self) -> float:
         """Return the seconds for which the server's loop and this thread were ready, and waited."""
-        return _waited(str(self.seen.worker.pid)) + _waited("thread-self")
-
-
-def _waited(task: str) -> float:
-    return int(Path(f"/proc/{task}/schedstat").read_text("ascii").split()[1]) / 1e9
+        return waited(self.seen.worker.pid) + waited("thread-self")
 
 
 def not_kept(folder: Path, given: Iterable[str]) -> list[str]:

@@ -192,5 +192,10 @@ def worker(supervisor: subprocess.Popen[bytes]) -> psutil.Process:
     raise SystemExit("the server has no worker")
 
 
+def waited(task: int | str) -> float:
+    """Return the seconds for which a process's first thread was ready and had no processor."""
+    return int(Path(f"/proc/{task}/schedstat").read_text("ascii").split()[1]) / 1e9
+
+
 if __name__ == "__main__":
     main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)

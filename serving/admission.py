@@ -39,7 +39,8 @@ class Admission:
         self.taken = 0
         self.unaudited = 0  # quotes that were drawn for an audit, and got none
         self.turned_away = 0
-        self._priced = 0  # in this round
+        self._heard = 0  # requests in this round of the loop
+        self._priced = 0  # in this round of prices
         self._turns: list[asyncio.Future[None]] = []  # of those who wait for a round
 
     def check(self, door: Door) -> None:
@@ -95,10 +96,16 @@ class Admission:
         """Give back what `enter` took."""
         self.taken -= door.up_to > 0
 
-    @property
-    def most_on_their_way(self) -> int:
-        """Return how many requests may have begun: those with a place, and some that just end."""
-        return self._places + self._places // 4 + 1
+    def is_full(self) -> bool:
+        """Say whether one more has no place, those heard in this round of the loop counted."""
+        full = self.taken + self._heard >= self._places
+        if not full and not self._heard:
+            asyncio.get_running_loop().call_soon(self._let_in)
+        self._heard += not full
+        return full
+
+    def _let_in(self) -> None:
+        self._heard = 0  # from now on each takes its place itself
 
     def turn_away(self) -> bytes:
         """Return the whole answer to a request that is refused unread, written before."""

@@ -9,7 +9,6 @@ the gate's words, in a task of its own, would cost what is needed to answer the 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,8 +20,8 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, with a time in which a request must come whole and an answer must be read."""
 
     patience_seconds = 11.0  # this and the next are set once the settings are read
-    most_tasks = sys.maxsize
-    turned_away: Callable[[], bytes]  # gives the answer to one too many
+    is_full: Callable[[], bool] = staticmethod(lambda: False)  # whether a request is one too many
+    turned_away: Callable[[], bytes]  # gives the answer to it
     away = False  # the request that comes is one too many
     timer: asyncio.TimerHandle | None = None
 
@@ -43,7 +42,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin an answer, unless the request is one too many."""
-        self.away = self._is_full()
+        self.away = self._too_many()
         if not self.away:
             super().on_headers_complete()
 
@@ -73,15 +72,11 @@ class Connection(HttpToolsProtocol):
         self._begin()
         super().resume_writing()
 
-    def _is_full(self) -> bool:
-        """Say whether the server is; whoever only looks, or has an answer to come, is let in."""
+    def _too_many(self) -> bool:
+        """Say whether to turn it away; whoever only looks, or has an answer to come, is let in."""
         free = self.cycle is None or self.cycle.response_complete
-        return (
-            len(self.tasks) >= self.most_tasks
-            and free
-            and not self.expect_100_continue
-            and self.parser.get_method() == b"POST"
-        )
+        asks = self.parser.get_method() == b"POST" and not self.expect_100_continue
+        return free and asks and type(self).is_full()
 
     def _begin(self) -> None:
         self._end()

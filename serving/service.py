@@ -57,7 +57,7 @@ def gate(app: ASGIApp) -> ASGIApp:
     """Return the gate in front of BentoML's own application."""
     parts = server()
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
-    Connection.most_tasks = parts.admission.most_on_their_way
+    Connection.is_full = parts.admission.is_full
     Connection.turned_away = parts.admission.turn_away
     return parts.door(behind=app)
 

@@ -128,6 +128,20 @@ def test_whoever_comes_first_is_priced_first_however_many_come_after() -> None:
     assert len(priced) >= 64 * 20
 
 
+def test_who_is_heard_in_one_round_counts_until_each_has_a_place() -> None:
+    admission = filled(4, 1)
+
+    async def rounds() -> tuple[list[bool], list[bool]]:
+        first = [admission.is_full() for _ in range(5)]
+        await asyncio.sleep(0)
+        admission.enter(QUOTE)  # the others were refused
+        return first, [admission.is_full() for _ in range(3)]
+
+    first, then = asyncio.run(rounds())
+    assert first == [False, False, False, True, True]
+    assert then == [False, False, True]
+
+
 def test_who_is_turned_away_is_told_what_the_gate_would_say() -> None:
     ours = ask(gate(office(), admission=filled(1, 1)), "POST", "/v1/quotes", REQUEST)
     admission = Admission(1)
