@@ -35,6 +35,7 @@ from benchmarks.soak import ROOT, apart, bodies, free_port, key, server
 from models import artifact, keys, registry
 from models.hazard import HazardModel
 from models.keys import SigningKey
+from models.pricer import Pricer
 from pricing import policy
 from serving import app
 from serving.access.caller import LOCAL
@@ -283,15 +284,15 @@ def said_of(
     for folder, number in zip(versions, numbers, strict=True):
         model = artifact.read(folder)
         model = replace(model, card={**model.card, "version": number})
-        desk = bundled(model)
+        desk = desk_of(model)
         told = [desk.what_if(orjson.loads(body), LOCAL).body for body in asked]
         yield model.digest, [apart_from_its_own(body) for body in told]
 
 
-def bundled(model: HazardModel) -> Any:
+def desk_of(model: HazardModel) -> Any:
     """Return the desk of a model, which audits nothing."""
     rules = policy.load(None, currency=model.currency)
-    return app.bundle(model, rules, NoLedger(), Gauges(), audit_share=0.0).desk
+    return app.desk(Pricer(model, rules), NoLedger(), Gauges(), audit_share=0.0)
 
 
 def apart_from_its_own(body: bytes) -> dict[str, Any]:

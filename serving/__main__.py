@@ -177,14 +177,14 @@ def launched(settings: Settings) -> dict[str, str]:
 async def _quote(settings: Settings, body: Any, *, record: bool) -> bytes:
     model = _champion(settings)
     rules = parts.rules(settings, model.currency)
-    contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
+    pricer = Pricer(model, rules)
     if not record:
-        return _desk(settings, contract, pricer, NoLedger()).what_if(body, LOCAL).body
+        return _desk(settings, pricer, NoLedger()).what_if(body, LOCAL).body
     ledger = parts.ledger(settings)
     try:
         ledger.wait_open(5)
         key = parts.fresh_id(parts.clock())
-        return (await _desk(settings, contract, pricer, ledger).quote(body, LOCAL, key)).body
+        return (await _desk(settings, pricer, ledger).quote(body, LOCAL, key)).body
     finally:
         ledger.close()
 
@@ -196,10 +196,8 @@ def _champion(settings: Settings) -> HazardModel:
         raise RefusedError(NOT_READY, str(error)) from None
 
 
-def _desk(
-    settings: Settings, contract: Contract, pricer: Pricer, ledger: Ledger | NoLedger
-) -> Desk:
-    return parts.desk(contract, pricer, ledger, Gauges(), audit_share=settings.audit_share)
+def _desk(settings: Settings, pricer: Pricer, ledger: Ledger | NoLedger) -> Desk:
+    return parts.desk(pricer, ledger, Gauges(), audit_share=settings.audit_share)
 
 
 def _with_language(body: Any, language: str) -> Any:

@@ -153,16 +153,18 @@ class Server:
             model: to quote with.
             pointer: with the statement that lets it; None if it was handed in by hand.
         """
-        rules = self.policy_in(model.currency)
+        pricer = Pricer(model, self.policy_in(model.currency))
         self.office.bundle = bundle(
-            model,
-            rules,
-            self.ledger,
-            self.gauges,
-            audit_share=self.settings.audit_share,
-            stage=self._stage,
-            calm=self.admission.audits,
-            given=self.shadow.offer,
+            pricer,
+            desk(
+                pricer,
+                self.ledger,
+                self.gauges,
+                audit_share=self.settings.audit_share,
+                stage=self._stage,
+                calm=self.admission.audits,
+                given=self.shadow.offer,
+            ),
         )
         identity = Identity.of(model)
         self.gauges.intake.expect(model.column_set.asked)
@@ -269,40 +271,19 @@ def fresh_id(now: datetime) -> str:
     return uuid7(now, secrets.token_bytes)
 
 
-def bundle(
-    model: HazardModel,
-    rules: Policy,
-    kept: AnyLedger,
-    gauges: Gauges,
-    *,
-    audit_share: float,
-    stage: Stage | None = None,
-    calm: Callable[[], bool] = lambda: True,
-    given: Given = nobody,
-) -> Bundle:
+def bundle(pricer: Pricer, quoting: Desk) -> Bundle:
     """Return all that depends on a model; its first prices are made here, not for a caller."""
-    contract = Contract.of(model.column_set)
-    pricer = Pricer(model, rules)
+    columns, contract = pricer.model.column_set, quoting.contract
     _warm(pricer)
     return Bundle(
-        desk=desk(
-            contract,
-            pricer,
-            kept,
-            gauges,
-            audit_share=audit_share,
-            stage=stage,
-            calm=calm,
-            given=given,
-        ),
-        model=model_documents(model, rules),
-        columns=columns_document(model.column_set),
-        openapi=orjson.dumps(openapi_document(model.column_set, contract, askable(contract))),
+        desk=quoting,
+        model=model_documents(pricer.model, pricer.policy),
+        columns=columns_document(columns),
+        openapi=orjson.dumps(openapi_document(columns, contract, askable(contract))),
     )
 
 
 def desk(
-    contract: Contract,
     pricer: Pricer,
     kept: AnyLedger,
     gauges: Gauges,
@@ -314,7 +295,7 @@ def desk(
 ) -> Desk:
     """Return the desk of a pricer, with the clock and the dice of this machine."""
     return Desk(
-        contract=contract,
+        contract=Contract.of(pricer.model.column_set),
         pricer=pricer,
         ledger=kept,
         now=clock,
@@ -334,8 +315,7 @@ def repricer(settings: Settings) -> DeskOf:
     """Return what makes desks of models and policies of before: they record nothing."""
 
     def made(model: HazardModel, rules: Policy) -> Desk:
-        contract, pricer = Contract.of(model.column_set), Pricer(model, rules)
-        return desk(contract, pricer, NoLedger(), Gauges(), audit_share=settings.audit_share)
+        return desk(Pricer(model, rules), NoLedger(), Gauges(), audit_share=settings.audit_share)
 
     return made
 

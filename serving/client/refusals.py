@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from pricing.errors import Fault
 
 IN_USE = "key_in_use"
 PASSING = {429, 502, 503, 504}  # the same request may be answered later
@@ -35,19 +36,6 @@ class NoAnswerError(CallError):
         known = f"; it may be recorded under the key {key}" if key else ""
         super().__init__(f"no answer: {said}{known}")
         self.key = key
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A field that is wrong, what it must be, and what it was."""
-
-    field: str
-    expected: str
-    given: str
-
-    def __str__(self) -> str:
-        """Say it in one sentence."""
-        return f"{self.field} must be {self.expected}, however: {self.given}"
 
 
 class ProblemError(CallError):

@@ -15,6 +15,7 @@ from models.grades import band
 from models.reasons import said
 from serving.console import charts
 from serving.console.charts import Bar
+from serving.console.portrait import Step
 from serving.console.words import Words
 from serving.terminal import FIGURES
 
@@ -37,16 +38,6 @@ class Row:
     def change(self) -> float:
         """Return what it adds to the difference, in bp."""
         return round(self.after - self.before, 2)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A line of one waterfall, drawn on the scale of both."""
-
-    label: str
-    bps: float
-    bar: Bar
-    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import orjson
 
+from models.pricer import Pricer
 from pricing import policy
 from pricing.override import Overrides
 from serving.access.caller import LOCAL
-from serving.app import Server, bundle
+from serving.app import Server, bundle, desk
 from serving.champion import champion
 from serving.gate import Gate
 from serving.gauges import Gauges
@@ -28,7 +29,8 @@ def app(server: Server, tenant: str) -> Gate:
     rules = policy.load(server.settings.policy, currency=model.currency)
     rooms = office()
     rules = replace(rules, overrides=Overrides(BOUNDS))
-    rooms.bundle = bundle(model, rules, ListLedger(), Gauges(), audit_share=0.0)
+    pricer = Pricer(model, rules)
+    rooms.bundle = bundle(pricer, desk(pricer, ListLedger(), Gauges(), audit_share=0.0))
     return gate(rooms, guard=Open(replace(LOCAL, tenant=tenant)))
 
 
