@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -70,20 +69,6 @@ def raised(model: Path, into: Path) -> None:
     told = [(vector["project"], Terms(**vector["terms"])) for vector in vectors]
     text = policy.text(None, currency=rules.currency)
     golden.add(into, artifact.read(into, artifact.seal(into)), told, text)
-
-
-def cut(folder: Path) -> None:
-    """Leave away the last third of a booster's text."""
-    text = (folder / "default-0.txt").read_text("utf-8")
-    (folder / "default-0.txt").write_text(text[: 2 * len(text) // 3], encoding="utf-8")
-
-
-def one_bit(folder: Path) -> None:
-    """Move one golden price to the next number that there is."""
-    document = json.loads((folder / golden.FILE).read_text("utf-8"))
-    price = document["vectors"][0]["price"]
-    price["spread_bps"] = math.nextafter(price["spread_bps"], math.inf)
-    (folder / golden.FILE).write_text(json.dumps(document), encoding="utf-8")
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmarks.shelf import ALIAS, NAME, Registry, cut, mlflow, one_bit, raised
+from benchmarks.shelf import ALIAS, NAME, Registry, mlflow, raised
 from benchmarks.soak import ROOT, apart, bodies, free_port, key, server
 from models import artifact, keys, registry
 from models.hazard import HazardModel
@@ -45,6 +45,7 @@ from serving.client.patience import Patience
 from serving.gauges import Gauges
 from serving.ledger.none import NoLedger
 from serving.settings import Settings
+from tests.serving.shelf import cut, one_bit
 from training.promote import Act, Desk, Office
 from training.rules import Rules
 

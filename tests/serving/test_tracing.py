@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -16,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serving.tracing import Exporter, Tracing
 from tests.conftest import ROOT
+from tests.loopback import listening
 from tests.serving import known_key, small_model
 from tests.serving.conftest import running
 from tests.serving.http import HOST, ask, gate, office
@@ -42,17 +42,8 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Take) as url:
+        yield url, spans
 
 
 def test_a_quote_of_a_built_bento_is_a_request_with_four_stages(tmp_path: Path) -> None:
