@@ -78,13 +78,13 @@ run "$PY" -m serving ask "$url" examples/good.json examples/poor.json examples/m
 # a key of its own for a person: what a system may do, and what a person may see, are two things
 [ -s var/keys/console.key ] || (
     umask 077
-    "$PY" -m serving keys create --client analyst --scopes console:read >var/keys/console.key
+    "$PY" -m serving keys create --client analyst --scopes console:read,explain >var/keys/console.key
 )
 
 if [ "${ONCE:-}" = 1 ]; then say "Done: the server is stopped, the model is in var/."; exit; fi
 say "Serving on $url until you press Ctrl-C. Open the console in a browser:"
 cat <<TEXT
-  $url/console    the three quotes: what each price is made of, why, and the proof of it
+  $url/console    the three quotes: what each price is made of, why, its proof, and what would change it
   Sign in with the key in var/keys/console.key:  $(cat var/keys/console.key)
 TEXT
 say "In another terminal:"

@@ -19,7 +19,7 @@ NAMES = {  # of lines; the others are read as they are written
     "ftp": "funding",
     "opex": "work",
     "floor_cap": "floor or cap",
-    "macro": "economy",
+    "macro": "economy of late",
     "thin_data": "thin data",
     "scheme_loss": "loss others pay",
     "scheme_capital": "capital it frees",
