@@ -54,6 +54,7 @@ class Legs(NamedTuple):
     numbers: Floats  # (5,)
     periods: int  # n <= P: payments; the other periods only reach the twelfth month
     grace: int  # interest-only periods of an annuity, -1 for a schedule that is fixed
+    plain: bool = False  # known to have ρ = 1, φ = 0 and no shift: nobody needs to look
 
 
 class Work(NamedTuple):
