@@ -29,6 +29,7 @@ from benchmarks.soak import ROOT, apart, bodies
 from pricing import policy
 from serving.access.caller import LOCAL
 from serving.app import Server
+from serving.collector import spare
 from serving.desk import Desk
 from serving.score import run
 from serving.score.run import Task
@@ -49,6 +50,7 @@ def main(rows: int) -> None:
         server.load()
         desk = server.office.served.desk
         asked = list(requests(desk))
+        spare()
         single = best(lambda at: asyncio.run(alone(desk, asked, at)), len(asked))
         print(f"single quotes      {single:>8,.0f}/s of a core")
         many = best(lambda at: asyncio.run(together(desk, asked, at)), len(asked))

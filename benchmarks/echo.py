@@ -5,7 +5,6 @@ What it answers in a second is what serving alone allows; benchmarks/throughput.
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
 
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 
 from serving.access import root
 from serving.admission import Admission
+from serving.collector import spare
 from serving.gate import Gate
 from serving.gauges import Gauges
 from serving.service import TUNED
@@ -44,9 +44,7 @@ class Echo:
 
     def __init__(self) -> None:
         """Keep the collector off what stays, as the real service does."""
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 1_000)
+        spare()
 
 
 def gate(app: ASGIApp) -> Gate:

@@ -35,8 +35,7 @@ LIMIT_BPS, LIMIT_SHARE = 5.0, 0.03  # the larger: in bp, and of what the groups 
 RESIDUE_BPS = 1e-6  # what parts may miss of their figure before it is an error
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The unrounded parts of a figure, in basis points."""
 
     base_bps: float

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ from pricing.instrument import Instrument
 from pricing.path import Path, path_weights
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """The figure's parts in 0.01 bp: base + parts + lines = total, exactly."""
 
     of: str
@@ -130,8 +129,8 @@ def explain(
     else:
         told = _rounded(parts, figure_bps)
     rounded = told.columns
-    values = [project.get(name) for name in model.column_set.names]
-    order = sorted(range(len(rounded)), key=[-abs(part) for part in rounded].__getitem__)
+    values = [*map(project.get, model.column_set.names)]
+    order = np.argsort(-np.abs(rounded), kind="stable").tolist()
     return Explanation(
         of=waterfall.of,
         base=told.base,
@@ -142,8 +141,10 @@ def explain(
         lines=(("macro", told.macro), *waterfall.apart, ("rounding", told.rounding)),
         total=waterfall.total,
         reasons=tuple(
-            _reason(model, index, rounded[index], values[index], float(x[index]))
-            for index in [index for index in order if rounded[index] > 0][:MOST]
+            [
+                _reason(model, index, rounded[index], values[index], float(x[index]))
+                for index in [index for index in order if rounded[index] > 0][:MOST]
+            ]
         ),
         method=method,
         audit=audit,

@@ -9,6 +9,8 @@ every 20 points, and the grades at the two ends are as far apart as PDs of early
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,15 @@ def grade_of(pd: NDArray[np.float64]) -> NDArray[np.int64]:
     [1, 2, 5, 9]
     """
     return np.searchsorted(BOUNDS, pd, side="right").astype(np.int64) + 1
+
+
+def grade(pd: float) -> int:
+    """Return the grade of one probability of default within 12 months.
+
+    >>> grade(0.0025), grade(0.9)
+    (2, 9)
+    """
+    return bisect_right(BOUNDS, pd) + 1
 
 
 def band(grade: int) -> str:

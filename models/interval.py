@@ -23,8 +23,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -71,8 +72,7 @@ class Drift:
         return cls(None if tau is None else float(tau), months)
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Two ends of a quote; groups of projects default within theirs with probability `level`.
 
     Attributes:
@@ -131,10 +131,7 @@ def interval(
     Raises:
         ModelError: a figure at an end is not finite.
     """
-    if not 0 < level < 1:
-        raise InputError.of("level", "above 0 and below 1", level)
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    half = z * math.hypot(sd_bag, drift.tau or 0.0)
+    half = _quantile(level) * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
     ends = _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)  # (2, 3, K)
     low_bps, high_bps = _ends_of(instrument.figures, ends)
@@ -142,6 +139,14 @@ def interval(
         low_bps, high_bps = high_bps, low_bps  # the worth of a stake falls with the risk
     pd_low, pd_high = _ends_of(instrument.pds, ends)
     return Interval(level, pd_low, pd_high, low_bps, high_bps, sd_bag, drift.tau)
+
+
+@lru_cache(maxsize=8)
+def _quantile(level: float) -> float:
+    """Return how many standard deviations around the middle contain the level."""
+    if not 0 < level < 1:
+        raise InputError.of("level", "above 0 and below 1", level)
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _ends_of(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from features.project import faults
 from models import tables, tabm
 from models.audit import PATH, Audit
 from models.explain import Explanation, attribute, explain, needs_exact, parts_of, path_to
-from models.grades import grade_of
+from models.grades import grade
 from models.hazard import HazardModel
 from models.interval import Interval
 from models.lanes import LANES, Readings
@@ -206,8 +206,7 @@ class _Way:
         return None
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     """A price, why it is what it is, and who says so."""
 
     price: Price
@@ -230,11 +229,9 @@ class Quote:
             self.waterfall.of: text(self.waterfall.total),
             "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
-            "grade": int(grade_of(np.array([self.price.annual_pd]))[0]),
+            "grade": grade(self.price.annual_pd),
             "lgd": f"{self.price.lgd:.6f}",
-            "survival": [
-                {"month": month, "alive": f"{alive:.6f}"} for month, alive in _points(self.price)
-            ],
+            "survival": [{"month": month, "alive": alive} for month, alive in _points(self.price)],
             "interval": self._interval(),
             "details": self._details(),
             "explanation": self._explanation(language),
@@ -348,8 +345,9 @@ def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
     return {name: getattr(terms, attribute) for name, attribute in model.columns_of_terms}
 
 
-def _points(price: Price) -> list[tuple[int, float]]:
-    """Return the survival curve at every third month and the last."""
-    survival: list[float] = price.curves.survival.tolist()
-    last = len(survival) - 1
-    return [(month, survival[month]) for month in (*range(0, last, 3), last)]
+def _points(price: Price) -> Iterator[tuple[int, str]]:
+    """Return the survival curve at every third month and the last, as it is printed."""
+    last = len(price.curves.survival) - 1
+    months = [*range(0, last, 3), last]
+    alive = tuple(price.curves.survival[months].tolist())
+    return zip(months, ("%.6f " * len(alive) % alive).split(), strict=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from features.column import Column, Kind
 from models.peers import Peers
@@ -12,8 +11,7 @@ Language = Literal["en", "zh"]
 MOST = 4
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a price is higher than the reference's: one column, its basis points, its place.
 
     Attributes:

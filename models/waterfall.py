@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pricing.basis_points import largest_remainder
 from pricing.instrument import Leg, Line, Part, Price
@@ -12,8 +12,7 @@ from pricing.support.scheme import BANK
 SHARED, TAKEN = "expected_loss", "scheme_loss"  # a loss, and what others than the bank take of it
 
 
-@dataclass(frozen=True)
-class Waterfall:
+class Waterfall(NamedTuple):
     """Lines in 0.01 bp that add up: all to the rate, those not beside the figure to its total."""
 
     of: str  # the figure

@@ -17,7 +17,7 @@ from pricing.kernels import Legs
 from pricing.kink import crossings
 from pricing.policy import Policy
 from pricing.schedule import Terms, profile
-from pricing.survival import Curves, as_ages, as_margins, incidence, walk
+from pricing.survival import Curves, as_ages, as_margins, incidences, walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -108,7 +108,7 @@ class Credit:
         if not math.isfinite(figure_bps):
             raise ModelError(f"margins must give a finite {self.figure}, however: {figure_bps}")
         charged_bps = self.policy.clip(figure_bps) if self.funded else figure_bps
-        paths = self.curves(rows[0])
+        paths = walk(rows[0], self._ages, self.term_months, self._shift())
         return Price(
             figure=self.figure,
             figure_bps=figure_bps,
@@ -126,8 +126,8 @@ class Credit:
 
     def pds(self, margins: Floats) -> Floats:
         """Return (rows,) the probability of default within the term, of margins (rows, 3, K)."""
-        pds: Floats = incidence(margins, self._ages, self.term_months, self._shift())[:, -1]
-        return pds
+        rows = as_margins(margins, self._ages)
+        return incidences(rows, self._ages, self.term_months, self._shift())[:, -1]
 
     def annual_pd(self, margins: Floats) -> float:
         """Return the borrower's PD within 12 months, milestones ahead and all, of margins (3, K).
@@ -144,12 +144,14 @@ class Credit:
 
     def _shift(self) -> Floats | None:
         """Return (months,) what milestones ahead add to the log hazard, None for nothing."""
-        if not self.legs.shift.any():
+        if self.legs.plain or not self.legs.shift.any():
             return None
         return np.repeat(self.legs.shift, self.legs.steps[:, kernels.MONTHS])[: self.term_months]
 
     def _severity(self, parts: Sequence[float]) -> Mapping[str, float]:
         """Return what a default costs a unit outstanding, where that is not the LGD itself."""
+        if self.legs.plain:
+            return {}
         at_risk, numbers = self.legs.grid[: self.legs.periods], self.legs.numbers
         plain = (at_risk[:, kernels.RISK] == 1).all() and not at_risk[:, kernels.FIXED].any()
         if plain or not parts[kernels.DEFAULTED] > 0:
@@ -161,14 +163,15 @@ class Credit:
 
     def _lines(self, parts: Sequence[float]) -> Iterator[Line]:
         """Yield what the figure is made of, after what funding costs."""
+        numbers: list[float] = self.legs.numbers.tolist()
         if self.funded:
             yield Line("ftp", 1e4 * parts[kernels.FUNDING_RATE], Part.BESIDE)
-        income_bps = 1e4 * float(self.legs.numbers[kernels.INCOME]) / parts[kernels.PAYING_VALUE]
+        income_bps = 1e4 * numbers[kernels.INCOME] / parts[kernels.PAYING_VALUE]
         for name, share in self.losses:
             yield Line(name, share * (parts[kernels.LOSS_BPS] + income_bps))
         if self.income:
             yield Line(self.income, -income_bps)
-        if self.legs.numbers[kernels.SCALE]:
+        if numbers[kernels.SCALE]:
             yield Line("capital", parts[kernels.CAPITAL_BPS])
         for name, bps in self.loadings:
             yield Line(name, bps)
@@ -192,5 +195,5 @@ def published(default: Floats, horizons: Iterable[int]) -> dict[str, float]:
     {'1': 0.1, '12': 0.15, 'lifetime': 0.15}
     """
     last = len(default) - 1
-    pd = {str(month): float(default[min(month, last)]) for month in horizons}
-    return {**pd, "lifetime": float(default[last])}
+    pd = {str(month): default.item(min(month, last)) for month in horizons}
+    return {**pd, "lifetime": default.item(last)}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ class Part(Enum):
     BESIDE = "beside"  # not of the figure at all: the cost of funds
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a waterfall."""
 
     name: str
@@ -32,8 +32,7 @@ class Line:
     part: Part = Part.WITHIN
 
 
-@dataclass(frozen=True)
-class Leg:
+class Leg(NamedTuple):
     """What one payer pays, in the unit of what is shared: currency, or basis points."""
 
     payer: str
@@ -41,8 +40,7 @@ class Leg:
     amount: float
 
 
-@dataclass(frozen=True, eq=False)
-class Price:
+class Price(NamedTuple):
     """What a client is quoted, and of what it is made."""
 
     figure: str  # its name, as "spread_bps"
@@ -57,7 +55,7 @@ class Price:
     maturity_years: float  # weighted average life of what is outstanding
     curves: Curves  # month by month, to the end of the term
     margins: Floats  # (3, K) of the price: with what the rate does to the risk
-    details: Mapping[str, Any] = field(default_factory=dict)  # what only this instrument has to say
+    details: Mapping[str, Any] = MappingProxyType({})  # what only this instrument has to say
     clip: Callable[[float], float] | None = None  # floor and cap, where the policy sets them
     payers: tuple[Leg, ...] = ()  # of the expected loss in bp, where others share it
 
@@ -76,7 +74,7 @@ class Price:
         charged_bps = net_bps if self.clip is None else self.clip(net_bps)
         if self.clip is not None:
             kept.append(Line("floor_cap", charged_bps - net_bps, Part.APART))
-        return replace(self, charged_bps=charged_bps, waterfall=tuple(kept))
+        return self._replace(charged_bps=charged_bps, waterfall=tuple(kept))
 
 
 class Instrument(Protocol):

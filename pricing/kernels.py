@@ -22,10 +22,9 @@ Ints = NDArray[np.int64]
 BUCKET, MONTHS, PERIOD, CLOSES = 0, 1, 2, 3  # columns of steps (J, 4)
 # columns of grid (P, 6): e_k, D_{k-1/2}, Δ D_k, D_{k-1} - D_k, ρ_k, φ_k
 SHARE, MIDPOINT, COUPON, FUNDING, RISK, FIXED = range(6)
-# of basel (8,): the last is K itself where it does not depend on PD, -1 where it does
+# of basel (8,): the last is K itself if it does not depend on PD, else -1
 DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY, FLAT = range(8)
-# of numbers (5,): bp per K, loadings in bp, Δ, present value of other income, and what a unit of
-# expected loss costs
+# of numbers (5,): bp per K, loadings in bp, Δ, value of other income, cost of a unit of expected loss
 SCALE, LOADINGS, YEARS, INCOME, GROSS = range(5)
 # columns of a breakdown: expected loss less other income and capital in bp, funding rate, average
 # life in years before its clip to [1, 5], PD within 12 months, mean LGD, present value of a figure
@@ -54,6 +53,7 @@ class Legs(NamedTuple):
     numbers: Floats  # (5,)
     periods: int  # n <= P: payments; the other periods only reach the twelfth month
     grace: int  # interest-only periods of an annuity, -1 for a schedule that is fixed
+    plain: bool = False  # known to have ρ = 1, φ = 0 and no shift: nobody needs to look
 
 
 class Work(NamedTuple):

@@ -91,7 +91,7 @@ def _loan_legs(shape: Shape, policy: Policy, ages: tuple[int, ...]) -> Legs:
     numbers[kernels.YEARS] = terms.period_years
     numbers[kernels.GROSS] = 1.0
     grace = terms.grace_periods if terms.repayment == "annuity" else -1
-    return Legs(steps, np.zeros(len(steps)), grid, policy.basel, numbers, n, grace)
+    return Legs(steps, np.zeros(len(steps)), grid, policy.basel, numbers, n, grace, plain=True)
 
 
 def _refuse_beyond(terms: Terms, last_age: int) -> None:
@@ -146,4 +146,4 @@ def changed(
     if shift is not None:
         period = legs.steps[:, kernels.PERIOD]
         moved = np.where(period < n, shift[np.minimum(period, n - 1)], 0.0)
-    return legs._replace(grid=grid, numbers=numbers, shift=moved)
+    return legs._replace(grid=grid, numbers=numbers, shift=moved, plain=False)

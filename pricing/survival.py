@@ -68,7 +68,12 @@ def incidence(
 ) -> Floats:
     """Return (rows, months + 1) the cumulative incidence of default of margins (rows, 3, K)."""
     ages = _ages_to(months, edges)
-    return _incidences(as_margins(margins, ages), ages, months, _given(shift))
+    return incidences(as_margins(margins, ages), ages, months, shift)
+
+
+def incidences(margins: Floats, ages: Ints, months: int, shift: Floats | None = None) -> Floats:
+    """Return the `incidence` of margins and ages that have been checked."""
+    return _incidences(margins, ages, months, _given(shift))
 
 
 def as_ages(edges: Sequence[int] | Ints) -> Ints:

@@ -6,7 +6,6 @@ answers our addresses itself and leaves two to BentoML: docs/decisions/0010-insi
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from functools import cache
@@ -17,6 +16,7 @@ import uvicorn.protocols.http.auto
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from serving.collector import spare
 from serving.connection import GRACE_SECONDS, Connection
 from serving.doors import JSON
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
@@ -71,9 +71,7 @@ class Seedrate:
         self.server = server()
         self.server.load()
         logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 1_000)
+        spare()
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:

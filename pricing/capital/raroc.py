@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +30,11 @@ def raroc(*, income_bps: float, capital_share: float, policy: Policy) -> float:
 
     Source: Bessis, "Risk Management in Banking", on risk-based pricing with RAROC.
     """
-    faults = [
-        Fault(name, expected, repr(given))
-        for name, expected, given, sound in (
-            ("income_bps", "a finite number", income_bps, math.isfinite(income_bps)),
-            (
-                "capital_share",
-                "above 0 for a return on it",
-                capital_share,
-                0 < capital_share < math.inf,
-            ),
-        )
-        if not sound
-    ]
+    faults = list[Fault]()
+    if not math.isfinite(income_bps):
+        faults.append(Fault("income_bps", "a finite number", repr(income_bps)))
+    if not 0 < capital_share < math.inf:
+        faults.append(Fault("capital_share", "above 0 for a return on it", repr(capital_share)))
     if faults:
         raise InputError(faults)
     earned = 1e-4 * income_bps + policy.capital_return * capital_share
@@ -73,4 +65,4 @@ class Rewarded(Around):
             capital_share=1e-4 * capital_bps / self.policy.capital_cost,
             policy=self.policy,
         )
-        return replace(price, details={**price.details, "raroc": told})
+        return price._replace(details={**price.details, "raroc": told})

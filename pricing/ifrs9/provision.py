@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Provisioned(Around):
         """Return the price of margins (3, K) with `details["ecl"]`, in currency."""
         price = self.instrument.price(margins)
         told = dict(self._told(price))
-        return replace(price, details={**price.details, "ecl": told})
+        return price._replace(details={**price.details, "ecl": told})
 
     def _told(self, price: Price) -> Iterator[tuple[str, float]]:
         """Yield the losses, gross and where a scheme is integral net, and what is booked."""

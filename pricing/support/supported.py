@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -99,8 +99,7 @@ class Supported(Around):
             "after_bps": text(round(100 * charged_bps)),
             **told,
         }
-        return replace(
-            lent,
+        return lent._replace(
             charged_bps=charged_bps,
             waterfall=(*lent.waterfall, *helped),
             details={**alone.details, "support": support},
@@ -134,7 +133,7 @@ class Supported(Around):
             Line("scheme_fee", relief.fee_bps, Part.APART),
         )
         told = {"scheme": scheme.name, "tier": self.tier, "verified": scheme.verified}
-        return replace(alone.with_lines(lines), payers=legs), told
+        return alone.with_lines(lines)._replace(payers=legs), told
 
     def _programme(self, lent: Price) -> Iterator[Line]:
         """Yield what a programme takes off the rate, on top of what the lender quotes."""

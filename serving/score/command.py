@@ -19,6 +19,7 @@ from models.hazard import HazardModel
 from pricing import policy
 from pricing.errors import InputError
 from serving.champion import ROOT, champion
+from serving.collector import spare
 from serving.instruments import KINDS
 from serving.ledger.program import code_digest
 from serving.score.book import Book
@@ -62,6 +63,7 @@ def score_book(
     asked, console = task.read(scorer.contract), Console(stderr=True, highlight=False)
     if asked.others:
         console.print(f"Columns that are passed over: {', '.join(asked.others)}")
+    spare()
     began = time.monotonic()
     _watched(task, scorer, asked, jobs, console)
     _tell(out, time.monotonic() - began, console)

@@ -25,6 +25,7 @@ from models import artifact, copies
 from models.pricer import Pricer
 from pricing import policy
 from pricing.errors import InputError
+from serving.collector import spare
 from serving.contract import Contract
 from serving.score.book import Book
 from serving.score.scorer import Scorer
@@ -158,6 +159,7 @@ _OPENED: dict[str, Any] = {}  # of this process, where it is one of many
 
 def _open(task: Task) -> None:
     scorer = task.scorer()
+    spare()
     _OPENED.update(task=task, scorer=scorer, book=task.read(scorer.contract))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from features.column import ColumnSet
+from models.explain import Explanation
 from models.grades import grade_of
 from models.pricer import Quote
 from pricing.errors import ModelError
@@ -20,7 +21,9 @@ APART = (  # what may stand in an explanation beside columns
 )  # fmt: skip
 LOSSES = ("expected_loss", "expected_claims")  # the loss itself, by instrument
 E2 = "_bps_e2"  # a whole number of 0.01 bp
-FRACTIONS = ("rate", "pd_12", "pd_36", "pd_60", "pd_lifetime", "lgd")
+HORIZONS = ("12", "36", "60", "lifetime")  # of a PD
+FRACTIONS = ("rate", *(f"pd_{horizon}" for horizon in HORIZONS), "lgd")
+SAID = ("reference", "instrument", "problem")  # of a row, priced or not
 BPS = (f"price{E2}", f"expected_loss{E2}", f"interval_low{E2}", f"interval_high{E2}")
 
 
@@ -66,55 +69,66 @@ def table(
         column_set: of the model.
         digests: of `model` and `policy`.
     """
-    known = [one.quote for one in rows if one.quote is not None]
-    annual = np.array([quote.price.annual_pd for quote in known])
-    grades = iter(grade_of(annual).tolist() if known else ())
-    told = [
-        {
-            "row": one.row,
-            "reference": one.reference,
-            "instrument": one.kind,
-            "problem": one.problem,
-            **({} if one.quote is None else {**_told(one.quote), "grade": next(grades)}),
-            **digests,
-        }
-        for one in rows
-    ]
-    return pl.from_dicts(told, schema=schema(column_set))
+    shape = schema(column_set)
+    said = [(one.row, one.reference, one.kind, one.problem) for one in rows]
+    heads = pl.DataFrame(
+        said, {name: shape[name] for name in ("row", *SAID)}, orient="row"
+    ).with_columns(pl.lit(digest).alias(name) for name, digest in digests.items())
+    quoted = [(one.row, one.quote) for one in rows if one.quote is not None]
+    told = {
+        name: pl.Series(name, values, shape[name], strict=False)
+        for name, values in _told(quoted, column_set).items()
+    }
+    return heads.join(pl.DataFrame(told), on="row", how="left").select(*shape)
 
 
-def _told(quote: Quote) -> dict[str, Any]:
-    """Return what a reply prints of a quote, as numbers."""
-    waterfall, price, why = quote.waterfall, quote.price, quote.explanation
-    lines, within = dict(waterfall.lines), quote.interval
+def _told(quoted: Sequence[tuple[int, Quote]], column_set: ColumnSet) -> dict[str, Sequence[Any]]:
+    """Return what replies print of quotes, as numbers, by column."""
+    quotes = [quote for _, quote in quoted]
+    falls, whys = [quote.waterfall for quote in quotes], [quote.explanation for quote in quotes]
+    prices, within = [quote.price for quote in quotes], [quote.interval for quote in quotes]
     return {
-        "figure": waterfall.of,
-        "rate": None if waterfall.of == "value_bps" else waterfall.rate / 1e6,
-        **{f"pd_{horizon}": round(pd, 6) for horizon, pd in price.pd.items()},
-        "lgd": round(price.lgd, 6),
-        f"price{E2}": waterfall.total,
-        f"expected_loss{E2}": next((lines[name] for name in LOSSES if name in lines), None),
-        f"interval_low{E2}": _hundredths(within.low_bps),
-        f"interval_high{E2}": _hundredths(within.high_bps),
-        "reasons": [reason.code for reason in why.reasons],
-        "method": why.method,
-        f"base{E2}": why.base,
-        **dict(_parts(quote)),
+        "row": [row for row, _ in quoted],
+        "figure": [fall.of for fall in falls],
+        "rate": [None if fall.of == "value_bps" else fall.rate / 1e6 for fall in falls],
+        **{f"pd_{at}": [round(price.pd[at], 6) for price in prices] for at in HORIZONS},
+        "lgd": [round(price.lgd, 6) for price in prices],
+        "grade": grade_of(np.array([price.annual_pd for price in prices])),
+        f"price{E2}": [fall.total for fall in falls],
+        f"expected_loss{E2}": [_loss(fall.lines) for fall in falls],
+        f"interval_low{E2}": [_hundredths(ends.low_bps) for ends in within],
+        f"interval_high{E2}": [_hundredths(ends.high_bps) for ends in within],
+        "reasons": [[reason.code for reason in why.reasons] for why in whys],
+        "method": [why.method for why in whys],
+        **_parts(whys, column_set),
     }
 
 
-def _parts(quote: Quote) -> Iterator[tuple[str, int]]:
-    """Yield the parts of the figure: columns and lines add up to it with the base, groups too."""
-    why = quote.explanation
-    for group, part in why.groups.items():
-        yield f"group:{group}{E2}", part
-    for column, part in zip(why.columns, why.parts, strict=True):
-        yield f"column:{column.name}{E2}", part
-    lines = dict.fromkeys(APART, 0) | dict(why.lines)
-    if len(lines) > len(APART):
-        raise ModelError(f"lines must be of {', '.join(APART)}, however: {', '.join(lines)}")
-    for name, part in lines.items():
-        yield f"line:{name}{E2}", part
+def _parts(whys: Sequence[Explanation], column_set: ColumnSet) -> dict[str, Sequence[int]]:
+    """Return the parts of figures: columns and lines add up to each with the base, groups too."""
+    parts = np.array([why.parts for why in whys], np.int64).reshape(-1, len(column_set.names))
+    group_of = np.array(column_set.group_of)
+    groups = [parts[:, group_of == at].sum(axis=1) for at in range(len(column_set.groups_told))]
+    lines = [_beside(why.lines) for why in whys]
+    return {
+        **dict(zip(_groups(column_set), groups, strict=True)),
+        f"base{E2}": [why.base for why in whys],
+        **dict(zip(_columns(column_set), parts.T, strict=True)),
+        **{f"line:{name}{E2}": [of[name] for of in lines] for name in APART},
+    }
+
+
+def _beside(lines: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """Return the lines of an explanation, nil where there is none."""
+    found = dict.fromkeys(APART, 0) | dict(lines)
+    if len(found) > len(APART):
+        raise ModelError(f"lines must be of {', '.join(APART)}, however: {', '.join(found)}")
+    return found
+
+
+def _loss(lines: Sequence[tuple[str, int]]) -> int | None:
+    """Return the line of the loss itself."""
+    return next((bps for name, bps in lines if name in LOSSES), None)
 
 
 def _hundredths(bps: float | None) -> int | None:

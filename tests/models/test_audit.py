@@ -239,7 +239,7 @@ def test_a_wrong_contribution_raises_the_alarm_and_a_right_one_does_not() -> Non
     moved = parts.columns_bps.copy()
     by = 3 * right.limit_bps  # from the first group to the third: the sum stays
     moved[0], moved[3] = moved[0] - by, moved[3] + by
-    found = Audit.of(of, reading, LOAN, replace(parts, columns_bps=moved))
+    found = Audit.of(of, reading, LOAN, parts._replace(columns_bps=moved))
     assert found is not None
     assert found.alarm
 
