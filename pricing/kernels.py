@@ -24,7 +24,7 @@ BUCKET, MONTHS, PERIOD, CLOSES = 0, 1, 2, 3  # columns of steps (J, 4)
 SHARE, MIDPOINT, COUPON, FUNDING, RISK, FIXED = range(6)
 # of basel (8,): the last is K itself if it does not depend on PD, else -1
 DECAY, LOW, HIGH, FACTOR, REDUCTION, REGULATORY_LGD, WITH_MATURITY, FLAT = range(8)
-# of numbers (5,): bp per K, loadings in bp, Δ, value of other income, cost of a unit of expected loss
+# of numbers (5,): bp per K, loadings in bp, Δ, value of other income, cost of a unit of loss
 SCALE, LOADINGS, YEARS, INCOME, GROSS = range(5)
 # columns of a breakdown: expected loss less other income and capital in bp, funding rate, average
 # life in years before its clip to [1, 5], PD within 12 months, mean LGD, present value of a figure
