@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import re
 import sys
 import threading
@@ -13,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,8 +22,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from models import alias, artifact, registry, statement
-from models.copies import Pointer
+from models import alias, artifact, copies, registry, statement
+from models.copies import Hold, Pointer
 from pricing.errors import InputError
 from serving import watch
 from serving.access.caller import LOCAL
@@ -274,6 +276,30 @@ def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
         gone.rename(books.database)
         later.champion.poll()
         assert later.champion.standing.registry == watch.OK
+
+
+def test_a_swap_leaves_no_more_copies_than_are_kept_and_none_that_somebody_holds(
+    server: Server, books: Shelf, made: list[Path]
+) -> None:
+    models = server.settings.models
+    first, second = (artifact.verify(model) for model in made)
+    old = [models / f"{number:064x}" for number in range(3)]
+    for age, folder in enumerate(old):
+        folder.mkdir()
+        os.utime(folder, (1e9 + age, 1e9 + age))
+    other = Hold()  # of another process, which still serves the oldest
+    other.move(old[0])
+    os.utime(old[0], (1e9, 1e9))
+    assert server.settings.models_kept == 100
+    settings = replace(server.settings, models_kept=2)
+    server.champion.source = replace(server.champion.source, settings=settings)
+    books.promote("2")
+    server.champion.poll()
+    assert server.champion.standing.version == "2"
+    assert {one.name for one in copies.kept(models)} == {first, second, old[0].name}
+    other.close()
+    server.champion.source.tidy(Pointer(second, "seedrate", "2", ""))
+    assert {one.name for one in copies.kept(models)} == {first, second}
 
 
 def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
