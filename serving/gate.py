@@ -3,10 +3,11 @@
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
 taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py).
 `scope["state"]` tells what is behind: the `door`, the `caller` (the credential itself goes no
-further), and the `body` that was read, so that nobody routes or parses twice: what is behind gets an
-empty object to read instead. Whatever goes wrong, here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
-logged under that id. The console's doors are handed on with their query and body unread: its house
-(serving/console/house.py) knows sessions and forms, and tells refusals as pages.
+further), and the `body` that was read, so that nobody routes or parses twice: what is behind has
+an empty object to read instead. Whatever goes wrong, here or behind, leaves as problem+json; an
+unexpected error shows an id and nothing else, and is logged under that id. The console's doors are
+handed on with their query and body unread: its house (serving/console/house.py) knows sessions and
+forms, and tells refusals as pages.
 """
 
 from __future__ import annotations
