@@ -278,28 +278,22 @@ def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
         assert later.champion.standing.registry == watch.OK
 
 
-def test_a_swap_leaves_no_more_copies_than_are_kept_and_none_that_somebody_holds(
+def test_a_swap_lets_go_of_old_copies_and_of_none_that_somebody_holds(
     server: Server, books: Shelf, made: list[Path]
 ) -> None:
-    models = server.settings.models
-    first, second = (artifact.verify(model) for model in made)
-    old = [models / f"{number:064x}" for number in range(3)]
-    for age, folder in enumerate(old):
+    models, served = server.settings.models, {artifact.verify(model) for model in made}
+    other = Hold()  # of another process, which still serves the model of zeros
+    for folder in (models / (64 * digit) for digit in "10"):
         folder.mkdir()
-        os.utime(folder, (1e9 + age, 1e9 + age))
-    other = Hold()  # of another process, which still serves the oldest
-    other.move(old[0])
-    os.utime(old[0], (1e9, 1e9))
-    assert server.settings.models_kept == 100
-    settings = replace(server.settings, models_kept=2)
-    server.champion.source = replace(server.champion.source, settings=settings)
+        other.move(folder)
+        os.utime(folder, (1e9, 1e9))
+    source, few = server.champion.source, replace(server.settings, models_kept=2)
+    server.champion.source = replace(source, settings=few)
     books.promote("2")
     server.champion.poll()
-    assert server.champion.standing.version == "2"
-    assert {one.name for one in copies.kept(models)} == {first, second, old[0].name}
+    assert {one.name for one in copies.kept(models)} == {*served, 64 * "0"}
     other.close()
-    server.champion.source.tidy(Pointer(second, "seedrate", "2", ""))
-    assert {one.name for one in copies.kept(models)} == {first, second}
+    assert copies.tidy(models, 2) == [64 * "0"]
 
 
 def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
