@@ -56,6 +56,12 @@ class Column:
     unit_zh: str = ""  # the unit in Chinese sentences; empty: as `unit`
     protected: bool = False  # its levels must be treated alike: the validation pack compares them
     movable: bool = False  # the firm can change it before it borrows, and nothing else need change
+    reason_zh: str = ""  # the reason in Chinese; empty: as `reason`
+    levels_zh: tuple[str, ...] = ()  # the levels in Chinese, in their order; empty: as `levels`
+
+    def level_in_chinese(self, level: str) -> str:
+        """Return what a level is called in Chinese; one of which nothing is said stays itself."""
+        return dict(zip(self.levels, self.levels_zh, strict=False)).get(level, level)
 
     @property
     def numeric(self) -> bool:

@@ -120,9 +120,11 @@ def _column(row: Section, declared: ColumnSet) -> Column:
         unit_zh=row.text("unit_zh", ""),
         protected=row.flag("protected"),
         movable=row.flag("movable"),
+        reason_zh=row.text("reason_zh", ""),
+        levels_zh=row.names("levels_zh", ()) if kind is Kind.CATEGORY else (),
     )
     if row.refused("kind"):
-        row.skip("range", "levels")
+        row.skip("range", "levels", "levels_zh")
     else:
         _refuse_senseless(row, column)
     row.close()
@@ -145,6 +147,9 @@ def _refuse_senseless(row: Section, column: Column) -> None:
         row.refuse("direction", "free for a category", column.direction.value)
     if column.direction is not Direction.FREE and not column.reason:
         row.refuse("reason", f"given, as the direction is {column.direction.value}", "missing")
+    if column.levels_zh and len(column.levels_zh) != len(column.levels):
+        expected = f"as many as there are levels, {len(column.levels)}"
+        row.refuse("levels_zh", expected, len(column.levels_zh))
     if row.has("missing"):
         missing = row.text("missing")
         if missing not in ("allowed", "refused"):

@@ -81,10 +81,12 @@ def _table(column: Column) -> dict[str, object]:
         table["range"] = [_open(column.low), _open(column.high)]
     table |= {"unit_zh": column.unit_zh or None}
     table |= {"direction": column.direction, "reason": column.reason or None}
+    table |= {"reason_zh": column.reason_zh or None}
     table |= {"missing": "allowed" if column.optional else "refused"}
     table |= {"protected": True if column.protected else None}
     table |= {"movable": True if column.movable else None}
-    return table | {"levels": column.levels, "from": column.expression, "terms": column.terms}
+    table |= {"levels": column.levels, "levels_zh": column.levels_zh}
+    return table | {"from": column.expression, "terms": column.terms}
 
 
 def _open(end: float | None) -> float | str:

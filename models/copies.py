@@ -1,14 +1,20 @@
-"""Verified local copies of models, a folder a digest, and which one served last under an alias."""
+"""Verified local copies of models, a folder a digest, and which one served last under an alias.
+
+Copies are kept for the quotes that they priced. Once there are too many, `tidy` removes old ones:
+never one that a pointer names or that a process holds, which a lock on its folder tells.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +26,8 @@ from pricing.errors import ModelError
 CHAMPION = "champion"
 POINTS = ("digest", "name", "version", "signed")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+SCRATCH = ".arriving-"
+ABANDONED_SECONDS = 86400.0  # of a scratch folder whose process must have died
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,88 @@ def place(arrived: Path, into: Path, digest: str) -> Path:
     return folder
 
 
+class Hold:
+    """One process's claim on one copy: while it stands, no other process removes the copy."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._lock: int | None = None
+
+    def move(self, folder: Path) -> None:
+        """Hold this copy, as the one that served last, and no longer the one before."""
+        lock = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks: there `tidy` removes nothing
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with suppress(OSError):  # it cannot be written, so nothing is removed either
+            os.utime(folder)
+        self.close()
+        self._lock = lock
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
+
+
+def kept(into: Path) -> list[Path]:
+    """Return the folders of all copies, those that arrived or served last first."""
+    if not into.is_dir():
+        return []
+    found = [one for one in into.iterdir() if DIGEST.fullmatch(one.name) and one.is_dir()]
+    return sorted(found, key=_changed, reverse=True)
+
+
+def tidy(into: Path, most: int) -> list[str]:
+    """Remove the oldest copies beyond so many, and what dead processes left; return their digests.
+
+    Args:
+        into: folder of local copies.
+        most: that are kept, those that arrived or served last; others that a pointer of an alias
+            names or that a process holds are kept beside them.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    named = {pointer.digest for pointer in _pointers(into)}
+    gone = [one.name for one in kept(into)[most:] if one.name not in named and _removed(one)]
+    for left in into.glob(f"{SCRATCH}*"):
+        if time.time() - _changed(left) > ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    return gone
+
+
+def _pointers(into: Path) -> Iterator[Pointer]:
+    for file in into.glob("*.json"):
+        if pointer := Pointer.read(into, file.stem):
+            yield pointer
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a copy unless somebody holds it; it goes at once, and is never seen in part."""
+    before = _changed(folder)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _changed(folder) != before:  # somebody has come to serve it
+            return False
+        with _scratch(folder.parent) as going:
+            folder.rename(going / folder.name)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+
+
+def _changed(folder: Path) -> float:
+    """Return when a folder changed last, in seconds since 1970; 0 if it is gone."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _verify(folder: Path, digest: str) -> None:
     """Verify files of which nothing is known, not even that their manifest is one."""
     try:
@@ -150,7 +240,7 @@ def _verify(folder: Path, digest: str) -> None:
 @contextmanager
 def _scratch(into: Path) -> Iterator[Path]:
     into.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".arriving-{os.getpid()}-", dir=into))
+    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=into))
     try:
         yield folder
     finally:

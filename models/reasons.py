@@ -71,7 +71,7 @@ def said(column: Column, value: object, language: Language, currency: str) -> st
     if column.kind is Kind.FLAG:
         return {"en": ("no", "yes"), "zh": ("否", "是")}[language][bool(value)]
     if isinstance(value, str):
-        return value
+        return column.level_in_chinese(value) if language == "zh" else value
     number = float(str(value))
     match column.kind:
         case Kind.MONEY:

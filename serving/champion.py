@@ -52,12 +52,14 @@ class Source:
         alias: that a version must be signed for.
         ending: stops what is under way.
         tried: digests that have been loaded in this process, or in one that might have died of it.
+        hold: on the copy that serves, so that no process removes it.
     """
 
     settings: Settings
     alias: str
     ending: Event = field(default_factory=Event)
     tried: set[str] = field(default_factory=set)
+    hold: copies.Hold = field(default_factory=copies.Hold)
 
     @property
     def can_ask(self) -> bool:
@@ -106,6 +108,16 @@ class Source:
         """Make what serves the last that served here."""
         if pointer != self.last():
             pointer.write(self.settings.models, self.alias)
+
+    def tidy(self, pointer: Pointer) -> None:
+        """Hold the copy that serves, and remove old ones that nobody needs; see `copies.tidy`."""
+        models = self.settings.models
+        try:
+            self.hold.move(models / pointer.digest)
+            for digest in copies.tidy(models, self.settings.models_kept):
+                log.info("the copy of %s was one too many, and is gone", digest)
+        except OSError as error:
+            log.warning("old copies of models stay: %s", error)
 
     def trusted(self) -> keys.Trusted:
         """Return whose signatures are trusted."""

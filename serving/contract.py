@@ -197,9 +197,11 @@ def _batch_fault(fault: Mapping[str, Any]) -> Fault:
     if fault["type"] == "extra_forbidden":
         return Fault(path, "absent: a batch has `quotes` and nothing else", "given")
     given = fault["input"]
+    many = f"a list of 1 to {MOST_QUOTES} requests"
+    if not path:
+        return Fault("body", f"an object with quotes, {many}", _said(given))
     said = f"a list of {len(given)}" if isinstance(given, list) else _said(given)
-    said = "missing" if fault["type"] == "missing" else said
-    return Fault(path or "body", f"a list of 1 to {MOST_QUOTES} requests", said)
+    return Fault(path, many, "missing" if fault["type"] == "missing" else said)
 
 
 def as_asked(fault: Fault) -> Fault:

@@ -116,6 +116,7 @@ def _column(column: Column) -> dict[str, Any]:
         "field": f"instrument.{column.terms}" if column.terms else f"project.{column.name}",
         "kind": column.kind.value,
         "unit": column.unit,
+        "unit_zh": column.unit_zh or column.unit,
         "group": column.group,
         "source": column.source,
         "label": column.label,
@@ -125,8 +126,10 @@ def _column(column: Column) -> dict[str, Any]:
         "low": column.low,
         "high": column.high,
         "levels": list(column.levels),
+        "levels_zh": list(column.levels_zh or column.levels),
         "direction": column.direction.value,
         "reason": column.reason,
+        "reason_zh": column.reason_zh or column.reason,
         "required": not column.optional or column.terms is not None,
         "movable": column.movable,
     }

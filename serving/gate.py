@@ -3,10 +3,11 @@
 What passes has a known method and path, no query, an allowed Host, and a body only where one is
 taken: plain `application/json`, uncompressed, within its size, strict (serving/strict_json.py).
 `scope["state"]` tells what is behind: the `door`, the `caller` (the credential itself goes no
-further), and the `body` that was read, so that nobody routes or parses twice. Whatever goes wrong,
-here or behind, leaves as problem+json; an unexpected error shows an id and nothing else, and is
-logged under that id. The console's doors are handed on with their query and body unread: its house
-(serving/console/house.py) knows sessions and forms, and tells refusals as pages.
+further), and the `body` that was read, so that nobody routes or parses twice: what is behind has
+an empty object to read instead. Whatever goes wrong, here or behind, leaves as problem+json; an
+unexpected error shows an id and nothing else, and is logged under that id. The console's doors are
+handed on with their query and body unread: its house (serving/console/house.py) knows sessions and
+forms, and tells refusals as pages.
 """
 
 from __future__ import annotations
@@ -174,12 +175,10 @@ class Gate:
         state.update(caller=caller, door=door)
         self.guard.check(door, caller)
         self.admission.check(door)  # before a body is read, and again once it has come
-        body = b""
         if door.most_bytes:
             _check_body_headers(headers)
             key = _key(headers.get(b"idempotency-key"), needed=door.keyed)
-            body = await _body(receive, headers, door.most_bytes)
-            state.update(body=parse(body), key=key)
+            state.update(body=parse(await _body(receive, headers, door.most_bytes)), key=key)
         reply.asked = True
         self.admission.enter(door)
         try:
@@ -189,7 +188,7 @@ class Gate:
                 if door.ours or self.behind is None:
                     await self.ours(scope, receive, reply.send)
                 else:
-                    await self.behind(scope, _replay(body, receive), reply.send)
+                    await self.behind(scope, _read_already(receive), reply.send)
             finally:
                 self.guard.leave(door, caller)
         finally:
@@ -361,9 +360,12 @@ def _too_large(most: int) -> RefusedError:
     return RefusedError(BODY_TOO_LARGE, f"the body must have at most {most} bytes, however: more")
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body again, then what comes after it."""
-    waiting: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+def _read_already(receive: Receive) -> Receive:
+    """Return a `receive` that gives an empty object for the body, then what comes after it.
+
+    BentoML would read the body once more, and refuse in its own words what is no object.
+    """
+    waiting: list[Any] = [{"type": "http.request", "body": b"{}", "more_body": False}]
 
     async def again() -> Message:
         return waiting.pop() if waiting else await receive()

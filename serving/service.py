@@ -80,7 +80,7 @@ class Seedrate:
         BentoML's client sends no Idempotency-Key: then each call is a request of its own.
         """
         asked = ctx.request.scope["state"]
-        try:  # with the body as the gate has read it: BentoML reads numbers otherwise
+        try:  # with the body as the gate has read it; `request` is empty (serving/gate.py)
             reply = await self.server.quote(asked["body"], asked["caller"], asked["key"])
         except Exception as error:
             refusal = answer(error, new_error_id, "/quote")

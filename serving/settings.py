@@ -57,6 +57,12 @@ SETTINGS = (
         "Longest time that fetching a model may take, in (0, 600].",
     ),
     Setting(
+        "SEEDRATE_MODELS_KEPT",
+        "100",
+        "Copies of models kept in `var/models`, those that served last, 1 to 100000; a quote of a "
+        "model that is gone cannot be priced again.",
+    ),
+    Setting(
         "SEEDRATE_POLL_SECONDS",
         "10",
         "Time between two looks at the alias, in [0, 3600], give or take a fifth; 0 looks at start "
@@ -222,6 +228,7 @@ class Settings:
     hosts: frozenset[str]  # in lower case; {"*"} is any
     timeout_seconds: float
     pull_seconds: float
+    models_kept: int  # copies
     poll_seconds: float  # 0: never after the start
     shadow_share: float
     audit_share: float
@@ -262,6 +269,7 @@ class Settings:
             hosts=reader.hosts("SEEDRATE_HOSTS"),
             timeout_seconds=reader.number("SEEDRATE_TIMEOUT_SECONDS", most=14),
             pull_seconds=reader.number("SEEDRATE_PULL_SECONDS", most=600),
+            models_kept=reader.count("SEEDRATE_MODELS_KEPT", most=100_000),
             poll_seconds=reader.least("SEEDRATE_POLL_SECONDS", most=3600),
             shadow_share=reader.share("SEEDRATE_SHADOW_SHARE"),
             audit_share=reader.share("SEEDRATE_AUDIT_SHARE"),

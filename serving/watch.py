@@ -134,6 +134,7 @@ class Watch:
         self.source.ending.set()
         if self._thread.is_alive():
             self._thread.join(5)
+        self.source.hold.close()
 
     def poll(self) -> None:
         """Look once, and act on what is seen."""
@@ -196,6 +197,7 @@ class Watch:
             log.error(
                 "version %s serves, and would not after a restart: %s", pointer.version, error
             )
+        self.source.tidy(pointer)
 
     def _alarm(self, pointer: Pointer, error: Exception) -> None:
         told = isinstance(error, SeedrateError)

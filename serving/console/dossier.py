@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from models import copies, keys, statement
-from models.copies import DIGEST, Pointer
+from models.copies import Pointer
 from models.statement import Statement
 from pricing.errors import SeedrateError
 from serving.ledger.reading import Reader
@@ -125,13 +125,8 @@ class Archive:
         return self._read[digest]
 
     def kept(self) -> list[str]:
-        """Return the digests of all copies here, those that arrived last first."""
-        folder = self._settings.models
-        if not folder.is_dir():
-            return []
-        found = [one for one in folder.iterdir() if DIGEST.fullmatch(one.name) and one.is_dir()]
-        found.sort(key=lambda one: one.stat().st_mtime, reverse=True)
-        return [one.name for one in found]
+        """Return the digests of all copies here, those that arrived or served last first."""
+        return [folder.name for folder in copies.kept(self._settings.models)]
 
     def history(self, reader: Reader) -> list[Term]:
         """Return which models served from when on, the newest first; what was read stays read."""

@@ -106,10 +106,8 @@ class Sheet:
             label=self._label(column),
             meaning=column.meaning_zh if self._chinese else column.meaning,
             unit=unit if column.numeric else "",
-            movable=column.movable,
-            was=lambda text: said(
-                column, of_text(text, field), self.words.language, self.column_set.currency
-            ),
+            column=column,
+            was=lambda text: self._said(column, of_text(text, field)),
         )
 
     def _terms(self) -> Iterator[Input]:
@@ -124,9 +122,14 @@ class Sheet:
                 label=self._label(column) if column else " · ".join(said_so),
                 meaning="",
                 unit=self.column_set.currency if name == "amount" else "",
-                movable=column is not None and column.movable,
-                was=lambda text: text,
+                column=column,
+                was=lambda text: self.words.name("choice", text),
             )
+
+    def _said(self, column: Column, value: object) -> str:
+        if isinstance(value, str):
+            return self.words.level(column, value)
+        return said(column, value, self.words.language, self.column_set.currency)
 
     def _label(self, column: Column) -> str:
         return column.label_zh if self._chinese else column.label
@@ -139,11 +142,12 @@ class Sheet:
         label: str,
         meaning: str,
         unit: str,
-        movable: bool,
+        column: Column | None,
         was: Any,
     ) -> Input:
         value, before = self.typed.get(path, ""), self.original.get(path, "")
         kinds = _types(field)
+        choices = tuple(self._choices(field, column))
         same = not self.original or before == value
         if not same and kinds & {"number", "integer"}:
             same = of_text(before, field) == of_text(value, field)
@@ -151,16 +155,16 @@ class Sheet:
             name=path,
             label=label,
             unit=unit,
-            expected=field.expected.removesuffix(", or null"),
+            expected="" if choices else self.words.said(field.expected.removesuffix(", or null")),
             meaning=meaning,
             value=value,
-            choices=tuple(self._choices(field)),
+            choices=choices,
             numeric=bool(kinds & {"number", "integer"}),
             required=field.required,
             empty=self._empty(path, field),
             fault=self.faults.get(path),
             was=None if same else was(before) if before else self._empty(path, field),
-            movable=movable,
+            movable=column is not None and column.movable,
         )
 
     def _empty(self, path: str, field: Field) -> str:
@@ -171,12 +175,12 @@ class Sheet:
             return f"{default:g}" if isinstance(default, int | float) else str(default)
         return self.words("what_if.missing" if field.required else "what_if.none")
 
-    def _choices(self, field: Field) -> Iterator[tuple[str, str]]:
+    def _choices(self, field: Field, column: Column | None) -> Iterator[tuple[str, str]]:
         names = [one for one in field.json.get("enum", ()) if one is not None]
         if "boolean" in _types(field):
             yield from ((YES, self.words("quote.yes")), (NO, self.words("quote.no")))
         for name in names:
-            yield str(name), self.words.name("choice", str(name))
+            yield str(name), self.words.level(column, str(name))
 
 
 def leaves(

@@ -162,7 +162,12 @@ class Portrait:
         told = support.get("expected_loss_payers", [])
         drawn = charts.bars([(0.0, float(one["bps"])) for one in told])
         return [
-            (one["payer"], self.words.name("role", one["role"]), float(one["bps"]), bar)
+            (
+                self.words.name("payer", one["payer"]),
+                self.words.name("role", one["role"]),
+                float(one["bps"]),
+                bar,
+            )
             for one, bar in zip(told, drawn, strict=True)
         ]
 
@@ -295,7 +300,7 @@ class Portrait:
     def _term(self, name: str, value: Any) -> str:
         if isinstance(value, Mapping):
             parts = [f"{self.words.name('term', k)} {self._term(k, v)}" for k, v in value.items()]
-            return ", ".join(parts)
+            return self.words("columns.and").join(parts)
         if isinstance(value, Sequence) and not isinstance(value, str):
             return "; ".join(self._term(name, one) for one in value) or "–"
         if isinstance(value, bool):

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from features.column import ColumnSet
+from models.pricer import Pricer
 from serving.access.caller import NOBODY, Caller
 from serving.console.press import Press
 from serving.console.rooms import Rooms
@@ -37,6 +39,13 @@ class Visit:
     def signed_in(self) -> bool:
         """Say whether it is known who asks."""
         return self.caller is not NOBODY
+
+    @property
+    def column_set(self) -> ColumnSet | None:
+        """Return the columns of the model that serves; None while none does."""
+        bundle = self.rooms.office.bundle
+        pricer = bundle.desk.pricer if bundle else None
+        return pricer.model.column_set if isinstance(pricer, Pricer) else None
 
     def part(self, name: str) -> str:
         """Return a variable part of the address."""

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from features.column import Column
 from models.reasons import Language
+from serving.console.phrases import phrase
 
 FOLDER = Path(__file__).parent / "words"
 LANGUAGES: Mapping[Language, str] = {"en": "English", "zh": "简体中文"}  # by their own names
@@ -45,6 +47,16 @@ class Words:
             word: as data has it, such as `expected_loss`.
         """
         return self.texts.get(f"{family}.{word}", word.replace("_", " "))
+
+    def level(self, column: Column | None, level: str) -> str:
+        """Return what a level of a category is called; without its column, as any choice is."""
+        if column is not None and self.language == "zh":
+            level = column.level_in_chinese(level)
+        return self.name("choice", level)
+
+    def said(self, text: str) -> str:
+        """Return a sentence of the rest of the program in this language, if that is known."""
+        return phrase(text, self.language)
 
 
 @cache

@@ -114,7 +114,7 @@ def _watched(task: Task, scorer: Scorer, book: Book, jobs: int, console: Console
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    left = sum(size(book, first) for first in undone(task, book))
+    left = sum(size(task, book, first) for first in undone(task, book))
     done, began = 0, time.monotonic()
     with Progress(*shown, console=console) as progress:
         bar = progress.add_task("scored", total=book.rows, completed=book.rows - left, rate="")

@@ -7,14 +7,16 @@ all are there they are put together, the file takes its name in one step, and th
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -24,7 +26,7 @@ from features import file
 from models import artifact, copies
 from models.pricer import Pricer
 from pricing import policy
-from pricing.errors import InputError
+from pricing.errors import InputError, ModelError
 from serving.collector import spare
 from serving.contract import Contract
 from serving.score.book import Book
@@ -46,6 +48,7 @@ class Task:
     rules: bytes  # the policy's file
     defaults: Mapping[str, Any]  # by section of a request, of what rows leave out
     on: date
+    part_rows: int = PART_ROWS
 
     @property
     def folder(self) -> Path:
@@ -89,7 +92,7 @@ def begin(task: Task, code: str) -> None:
         "defaults": orjson.dumps(task.defaults, option=orjson.OPT_SORT_KEYS).decode(),
         "on": task.on.isoformat(),
         "program": code,
-        "part_rows": PART_ROWS,
+        "part_rows": task.part_rows,
     }
     task.folder.mkdir(parents=True, exist_ok=True)
     run = task.folder / "run.json"
@@ -111,12 +114,13 @@ def started(folder: Path) -> date | None:
 
 def undone(task: Task, book: Book) -> list[int]:
     """Return the first rows of the parts that are not there yet."""
-    return [at for at in range(0, book.rows, PART_ROWS) if not part_file(task, at).exists()]
+    firsts = range(0, book.rows, task.part_rows)
+    return [first for first in firsts if not part_file(task, first).exists()]
 
 
-def size(book: Book, first: int) -> int:
+def size(task: Task, book: Book, first: int) -> int:
     """Return how many rows the part has that begins with a row."""
-    return min(PART_ROWS, book.rows - first)
+    return min(task.part_rows, book.rows - first)
 
 
 def score(task: Task, scorer: Scorer, book: Book, jobs: int, advance: Advance) -> None:
@@ -127,7 +131,7 @@ def score(task: Task, scorer: Scorer, book: Book, jobs: int, advance: Advance) -
             _part(task, scorer, book, first, advance)
     else:
         _by_many(task, book, left, jobs, advance)
-    parts = [part_file(task, first) for first in range(0, book.rows, PART_ROWS)]
+    parts = [part_file(task, first) for first in range(0, book.rows, task.part_rows)]
     _put_together(task, scorer, parts)
 
 
@@ -138,17 +142,20 @@ def part_file(task: Task, first: int) -> Path:
 
 def _part(task: Task, scorer: Scorer, book: Book, first: int, advance: Advance) -> None:
     tables = []
-    for some in scorer.score(book, first, PART_ROWS):
+    for some in scorer.score(book, first, task.part_rows):
         tables.append(some)
         advance(some.height)
     _whole(part_file(task, first), pl.concat(tables).write_parquet)
 
 
 def _by_many(task: Task, book: Book, left: list[int], jobs: int, advance: Advance) -> None:
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _open, (task,)) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, _open, (task,)) as pool:
         try:
             for done in as_completed([pool.submit(_apart, first) for first in left]):
-                advance(size(book, done.result()))
+                advance(size(task, book, done.result()))
+        except BrokenProcessPool as error:
+            raise ModelError(f"a process that prices must not die, however: {error}") from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -158,9 +165,18 @@ _OPENED: dict[str, Any] = {}  # of this process, where it is one of many
 
 
 def _open(task: Task) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     scorer = task.scorer()
     spare()
     _OPENED.update(task=task, scorer=scorer, book=task.read(scorer.contract))
+
+
+def _end_with_parent() -> None:
+    """End when the process that gives out the parts does: killed, it cannot say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _apart(first: int) -> int:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from models import artifact, copies
 from models.copies import Pointer
 from pricing.errors import ModelError
+from tests.conftest import ROOT
 
 
 def arrived(folder: Path, text: str = "tree") -> tuple[Path, str]:
@@ -90,3 +95,72 @@ def test_a_pointer_comes_back_and_a_spoilt_one_does_not(tmp_path: Path) -> None:
     assert Pointer.read(tmp_path) is None
     (tmp_path / "champion.json").write_text("{")
     assert Pointer.read(tmp_path) is None
+
+
+def shelf(into: Path, count: int) -> list[str]:
+    """Place so many copies, a second apart, the oldest first; return their digests."""
+    digests = []
+    for number in range(count):
+        folder, digest = arrived(into / "arrived", f"tree {number}")
+        os.utime(copies.place(folder, into, digest), (1e9 + number, 1e9 + number))
+        digests.append(digest)
+    return digests
+
+
+def names(into: Path) -> set[str]:
+    return {path.name for path in into.iterdir() if path.is_dir()}
+
+
+def test_the_oldest_copies_go_and_what_somebody_points_to_stays(tmp_path: Path) -> None:
+    digests = shelf(tmp_path, 6)
+    Pointer(digests[0], "seedrate", "1", "{}").write(tmp_path)
+    Pointer(digests[1], "seedrate", "2", "{}").write(tmp_path, "challenger")
+    assert copies.tidy(tmp_path, 6) == []
+    assert copies.tidy(tmp_path, 2) == [digests[3], digests[2]]
+    assert names(tmp_path) == {digests[0], digests[1], digests[4], digests[5]}
+    assert copies.tidy(tmp_path / "absent", 2) == []
+
+
+def test_a_copy_that_is_held_stays_and_counts_as_the_last_that_served(tmp_path: Path) -> None:
+    digests = shelf(tmp_path, 4)
+    hold = copies.Hold()
+    hold.move(tmp_path / digests[0])
+    assert copies.kept(tmp_path)[0].name == digests[0]
+    os.utime(tmp_path / digests[0], (1e9, 1e9))  # long ago
+    assert copies.tidy(tmp_path, 1) == [digests[2], digests[1]]
+    hold.move(tmp_path / digests[3])
+    os.utime(tmp_path / digests[0], (1e9, 1e9))
+    assert copies.tidy(tmp_path, 1) == [digests[0]]
+    hold.close()
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from models.copies import Hold
+hold = Hold()
+hold.move(Path(sys.argv[1]))
+print("holds", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_another_process_serves_stays_until_it_ends(tmp_path: Path) -> None:
+    digests = shelf(tmp_path, 3)
+    command = [sys.executable, "-c", HOLDS, str(tmp_path / digests[0])]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holds\n"
+        os.utime(tmp_path / digests[0], (1e9, 1e9))
+        assert copies.tidy(tmp_path, 1) == [digests[1]]
+        other.kill()
+    assert copies.tidy(tmp_path, 1) == [digests[0]]
+
+
+def test_what_a_dead_process_left_goes_after_a_day_and_not_before(tmp_path: Path) -> None:
+    old, new = tmp_path / ".arriving-1-a", tmp_path / ".arriving-2-b"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (time.time() - 90_000, time.time() - 90_000))
+    copies.tidy(tmp_path, 1)
+    assert names(tmp_path) == {new.name}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -212,17 +213,19 @@ def test_a_model_that_gives_no_number_is_a_fault_of_ours_and_not_a_missing_model
     assert "margins must give a finite spread_bps" in caplog.text
 
 
-def test_what_is_not_ours_goes_on_with_its_body_unread() -> None:
+def test_what_is_not_ours_goes_on_with_its_body_read() -> None:
     seen: list[bytes] = []
+    read: list[Any] = []
 
     async def behind(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append((await receive())["body"])
+        read.append(scope["state"]["body"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"theirs"})
 
     app = gate(office(), behind=behind)
     assert ask(app, "POST", "/quote", GOOD).body == b"theirs"
-    assert seen == [GOOD]
+    assert (seen, read) == ([b"{}"], [json.loads(GOOD)])
     assert ask(app, "POST", "/quote", b"{").status == 400  # and is checked all the same
 
 

@@ -107,6 +107,19 @@ def test_bentomls_door_reads_a_body_as_ours_does(process: str) -> None:
         assert ours[0] in {400, 422}
 
 
+@pytest.mark.parametrize("body", [b"[]", b"[{}]", b"1", b"1e3", b'"text"', b"null", b"true"])
+def test_a_body_that_is_no_object_is_refused_in_the_same_words(url: str, body: bytes) -> None:
+    said = json.dumps(json.loads(body), separators=(",", ":"))
+    for door in (door for door in DOORS if door.most_bytes):
+        wanted = "an object with quotes, a list" if "batch" in door.path else "an object with proj"
+        status, headers, answer = call(url + door.path, body)
+        assert (status, headers["Content-Type"]) == (422, "application/problem+json"), door.path
+        (fault,) = json.loads(answer)["faults"]
+        assert (fault["field"], fault["given"]) == ("body", said)
+        assert fault["expected"].startswith(wanted)
+        assert json.loads(answer)["detail"].startswith(f"body must be {wanted}")
+
+
 def test_a_term_beyond_the_model_is_refused_under_the_callers_name(process: str) -> None:
     body: dict[str, Any] = json.loads(GOOD)
     body["instrument"]["term_months"] = 240

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import re
 import sys
 import threading
@@ -13,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,8 +22,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from models import alias, artifact, registry, statement
-from models.copies import Pointer
+from models import alias, artifact, copies, registry, statement
+from models.copies import Hold, Pointer
 from pricing.errors import InputError
 from serving import watch
 from serving.access.caller import LOCAL
@@ -274,6 +276,24 @@ def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
         gone.rename(books.database)
         later.champion.poll()
         assert later.champion.standing.registry == watch.OK
+
+
+def test_a_swap_lets_go_of_old_copies_and_of_none_that_somebody_holds(
+    server: Server, books: Shelf, made: list[Path]
+) -> None:
+    models, served = server.settings.models, {artifact.verify(model) for model in made}
+    other = Hold()  # of another process, which still serves the model of zeros
+    for folder in (models / (64 * digit) for digit in "10"):
+        folder.mkdir()
+        other.move(folder)
+        os.utime(folder, (1e9, 1e9))
+    source, few = server.champion.source, replace(server.settings, models_kept=2)
+    server.champion.source = replace(source, settings=few)
+    books.promote("2")
+    server.champion.poll()
+    assert {one.name for one in copies.kept(models)} == {*served, 64 * "0"}
+    other.close()
+    assert copies.tidy(models, 2) == [64 * "0"]
 
 
 def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(

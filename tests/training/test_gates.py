@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from features.column import Outcome
 from models import artifact, golden
 from pricing import policy
 from pricing.schedule import Terms
+from serving.console.phrases import phrase
 from tests.training.books import book
 from training import gates, rules
 from training.fit import fit
@@ -105,6 +107,12 @@ def test_a_sound_model_passes(folder: Path) -> None:
     answers = gates.ask(folder, artifact.verify(folder), RULES, AROUND)
     assert len(answers) == 20
     assert not [gate for gate in answers if not gate.passed]
+
+
+def test_every_gate_is_known_in_chinese(folder: Path) -> None:
+    for gate in gates.ask(folder, artifact.verify(folder), RULES, AROUND):
+        told = re.sub(r"AUC|ICI|bp|[0-9a-f]{12}|[0-9.]+e[-+][0-9]+", "", phrase(str(gate), "zh"))
+        assert not re.search("[A-Za-z]{2,}", told), str(gate)
 
 
 def test_only_the_final_gates_cannot_be_left_out(folder: Path) -> None:

@@ -25,6 +25,7 @@ class Told:
     label: str
     other: str  # the label in the other language
     meaning: str
+    reason: str  # of its direction
     unit: str
     span: str  # what is allowed
     source: str
@@ -41,6 +42,7 @@ class Told:
             label=labels[0],
             other=labels[1],
             meaning=column.meaning_zh if chinese else column.meaning,
+            reason=column.reason_zh if chinese and column.reason_zh else column.reason,
             unit=column_set.currency if column.kind is Kind.MONEY else unit,
             span=_span(column, words),
             source=column_set.sources[column.source][chinese],
@@ -57,7 +59,8 @@ def _span(column: Column, words: Words) -> str:
     if column.kind is Kind.FLAG:
         return words("column_kind.flag")
     if column.kind is Kind.CATEGORY:
-        return ", ".join(column.levels) or words("columns.any_name")
+        names = [words.level(column, level) for level in column.levels]
+        return words("columns.and").join(names) or words("columns.any_name")
     low, high = (None if end is None else f"{end:,.15g}" for end in (column.low, column.high))
     match (low, high):
         case (None, None):

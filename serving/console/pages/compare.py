@@ -11,9 +11,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from features.column import ColumnSet
+from models import copies
 from models.copies import DIGEST
-from models.pricer import Pricer
 from pricing.errors import SeedrateError
 from serving.console.difference import Difference
 from serving.console.portrait import SHOWN
@@ -75,15 +74,14 @@ async def show(visit: Visit) -> Response:
 
 
 def kept_models(rooms: Rooms) -> list[Model]:
-    """Return the models whose copies lie beside the champion's, a challenger's too."""
-    folders = rooms.settings.models.iterdir() if rooms.settings.models.is_dir() else ()
+    """Return the models whose copies lie here, a challenger's too, those that came last first."""
     found = []
-    for folder in sorted(folders):
-        if DIGEST.fullmatch(folder.name) and (folder / "card.json").is_file():
+    for folder in copies.kept(rooms.settings.models)[:MOST_MODELS]:
+        if (folder / "card.json").is_file():
             card = orjson.loads((folder / "card.json").read_bytes())
             version = card.get("version") or folder.name[:12]
             found.append(Model(folder.name, f"{card.get('name', '')} {version}".strip()))
-    return found[:MOST_MODELS]
+    return found
 
 
 def _answer(visit: Visit, one: str, other: str, by: str) -> Answer:
@@ -129,8 +127,8 @@ def _desk(visit: Visit, reply: Mapping[str, Any], by: str) -> tuple[Desk | None,
 
 
 def _told(visit: Visit, first: Side, second: Side) -> Answer:
-    column_set = _column_set(visit)
-    return Answer(Difference(first.reply, second.reply, visit.words, column_set), (first, second))
+    difference = Difference(first.reply, second.reply, visit.words, visit.column_set)
+    return Answer(difference, (first, second))
 
 
 def _recorded(visit: Visit, kept: Kept) -> Side:
@@ -151,12 +149,6 @@ def _kept(visit: Visit, quote_id: str) -> Kept | None:
 
 def _why(kept: Kept | None) -> str:
     return "compare.not_found" if kept is None else "compare.erased"
-
-
-def _column_set(visit: Visit) -> ColumnSet | None:
-    bundle = visit.rooms.office.bundle
-    pricer = bundle.desk.pricer if bundle else None
-    return pricer.model.column_set if isinstance(pricer, Pricer) else None
 
 
 PAGE = Page({("GET", HERE): show}, name="compare", leads=HERE, scope=READ)

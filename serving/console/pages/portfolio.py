@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from serving.console.book import Book, Holding, Total, holding, newest
+from serving.console.book import SECTOR, Book, Holding, Total, holding, newest
 from serving.console.charts import Bar, bars
 from serving.console.pages.quotes import search
 from serving.console.rooms import Rooms
@@ -65,8 +65,11 @@ def _tables(visit: Visit, book: Book) -> list[tuple[str, list[tuple[Total, Bar]]
 
 
 def _sector(visit: Visit, one: Holding) -> str:
-    known = visit.words.name("sector", one.sector)
-    return known if one.sector else visit.words("portfolio.no_sector")
+    if not one.sector:
+        return visit.words("portfolio.no_sector")
+    columns = visit.column_set.columns if visit.column_set else ()
+    column = next((column for column in columns if column.name == SECTOR), None)
+    return visit.words.level(column, one.sector)
 
 
 def _held(rooms: Rooms, tenant: str, sought: Sought) -> tuple[Sequence[Holding], bool]:

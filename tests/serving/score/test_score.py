@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 from pricing import policy
-from pricing.errors import InputError
+from pricing.errors import InputError, ModelError
 from serving.access.caller import LOCAL
 from serving.app import Server
 from serving.score import run
 from serving.score.run import Task
 from serving.score.table import E2
 from serving.settings import Settings
+from tests.conftest import ROOT
 from tests.serving.fakes import NOON
 from tests.serving.test_instruments import BODIES as EXAMPLES
 
@@ -49,12 +55,7 @@ def task(tmp_path: Path, settings: Settings, server: Server) -> Task:
     model = server.office.served.desk.pricer.model  # type: ignore[attr-defined]  # a real one
     rules = policy.text(currency="CNY")
     out = tmp_path / "scored.parquet"
-    return Task(book, out, settings.models, model.digest, rules, {}, ON)
-
-
-@pytest.fixture(autouse=True)
-def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "PART_ROWS", 4)
+    return Task(book, out, settings.models, model.digest, rules, {}, ON, part_rows=4)
 
 
 def scored(task: Task, jobs: int = 1) -> pl.DataFrame:
@@ -122,6 +123,85 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(task: Task, tmp_path: P
     scored(again)
     assert again.out.read_bytes() == task.out.read_bytes()
     assert not again.folder.exists()
+
+
+def test_many_processes_make_the_same_bytes_as_one(task: Task, tmp_path: Path) -> None:
+    scored(task)
+    shared = replace(task, out=tmp_path / "shared.parquet")
+    seen: list[int] = []
+    run.begin(shared, "code")
+    scorer = shared.scorer()
+    run.score(shared, scorer, shared.read(scorer.contract), 2, seen.append)
+    assert (sum(seen), max(seen)) == (len(ROWS) + 1, 4)
+    assert shared.out.read_bytes() == task.out.read_bytes()
+    assert not shared.folder.exists()
+
+
+RUN = """
+import sys
+from datetime import date
+from pathlib import Path
+from serving.score import run
+book, out, models, digest, rules, on = sys.argv[1:]
+task = run.Task(Path(book), Path(out), Path(models), digest, Path(rules).read_bytes(), {},
+                date.fromisoformat(on), part_rows=4)
+run.begin(task, "code")
+scorer = task.scorer()
+run.score(task, scorer, task.read(scorer.contract), 2, lambda rows: None)
+"""
+
+
+def test_two_processes_killed_with_their_parent_leave_nobody_and_go_on_in_the_same_bytes(
+    task: Task, tmp_path: Path
+) -> None:
+    long = replace(task, book=tmp_path / "long.parquet")
+    pl.concat([pl.read_parquet(task.book)] * 20).write_parquet(long.book)
+    (tmp_path / "rules.toml").write_bytes(long.rules)
+    killed = replace(long, out=tmp_path / "killed.parquet")
+    told = [killed.book, killed.out, killed.models, killed.digest, tmp_path / "rules.toml", ON]
+    process = subprocess.Popen([sys.executable, "-c", RUN, *map(str, told)], cwd=ROOT)
+    until = time.monotonic() + 180
+    while not (done := [*killed.folder.glob("0*.parquet")]):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait(30)
+    assert len(children) >= 2
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    assert not killed.out.exists()
+    left = run.undone(killed, killed.read(killed.scorer().contract))
+    assert 0 < len(left)
+    assert len(done) >= 1
+    scored(killed, jobs=2)
+    scored(long)
+    assert killed.out.read_bytes() == long.out.read_bytes()
+
+
+def test_the_command_takes_jobs(task: Task, settings: Settings, tmp_path: Path) -> None:
+    for jobs in ("1", "2"):
+        out = tmp_path / f"{jobs}.parquet"
+        command = ["score", str(task.book), "--out", str(out), "--jobs", jobs, "--on", str(ON)]
+        environ = {"SEEDRATE_VAR": str(settings.var), "SEEDRATE_TRACKING_URI": "off"}
+        done = subprocess.run(
+            [sys.executable, "-m", "serving", *command],
+            cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
+
+
+def test_a_process_that_dies_is_told_and_the_run_goes_on_later(task: Task) -> None:
+    run.begin(task, "code")
+    scorer = task.scorer()
+    book = task.read(scorer.contract)
+    gone = replace(task, digest="0" * 64)  # no process of the pool can open it
+    with pytest.raises(ModelError, match="a process that prices must not die"):
+        run.score(gone, scorer, book, 2, lambda rows: None)
+    run.score(task, scorer, book, 2, lambda rows: None)
+    assert task.out.exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from serving.console.phrases import phrase
 from training.validation import discrimination, innovation, limits, refits, report, sensitivity
 from training.validation.evidence import Evidence
 from training.validation.refits import halves, refit, without_innovation
@@ -55,6 +56,11 @@ def test_every_section_is_there_and_opens_with_a_verdict(found: Report) -> None:
     assert [one.name for one in found.sections] == ASKED
     for one in found.sections:
         assert one.verdict.endswith("."), one.verdict
+
+
+def test_every_verdict_is_known_in_chinese(found: Report) -> None:
+    for one in found.sections:
+        assert phrase(one.verdict, "zh").endswith("。"), one.verdict
 
 
 def test_the_json_holds_every_verdict_and_no_figure_that_json_does_not_know(
