@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from features.column import ColumnSet
 from models.copies import DIGEST
-from models.pricer import Pricer
 from pricing.errors import SeedrateError
 from serving.console.difference import Difference
 from serving.console.portrait import SHOWN
@@ -154,9 +153,7 @@ def _why(kept: Kept | None) -> str:
 
 
 def _column_set(visit: Visit) -> ColumnSet | None:
-    bundle = visit.rooms.office.bundle
-    pricer = bundle.desk.pricer if bundle else None
-    return pricer.model.column_set if isinstance(pricer, Pricer) else None
+    return visit.rooms.served.model.column_set if visit.rooms.served else None
 
 
 PAGE = Page({("GET", HERE): show}, name="compare", leads=HERE, scope=READ)
