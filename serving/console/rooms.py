@@ -50,6 +50,13 @@ class Rooms:
         pricer = bundle.desk.pricer if bundle else None
         return pricer if isinstance(pricer, Pricer) else None
 
+    def number(self, digest: str) -> str:
+        """Return the number of the version that serves or is the challenger; else an empty text."""
+        for model in (self.served and self.served.model, self.shadow.model):
+            if model is not None and model.digest == digest:
+                return str(model.card.get("version", ""))
+        return ""
+
     def standing(self, alias: str) -> Mapping[str, Any]:
         """Return what is known of an alias of the registry; nothing where it is not followed."""
         found: Mapping[str, Any] = self.office.standing().get(alias) or {}

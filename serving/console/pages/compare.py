@@ -53,6 +53,7 @@ class Model:
 
     digest: str
     name: str
+    challenges: bool
 
 
 async def show(visit: Visit) -> Response:
@@ -76,12 +77,13 @@ async def show(visit: Visit) -> Response:
 def kept_models(rooms: Rooms) -> list[Model]:
     """Return the models whose copies lie beside the champion's, a challenger's too."""
     folders = rooms.settings.models.iterdir() if rooms.settings.models.is_dir() else ()
-    found = []
+    beside, found = rooms.shadow.model, []
     for folder in sorted(folders):
         if DIGEST.fullmatch(folder.name) and (folder / "card.json").is_file():
             card = orjson.loads((folder / "card.json").read_bytes())
-            version = card.get("version") or folder.name[:12]
-            found.append(Model(folder.name, f"{card.get('name', '')} {version}".strip()))
+            version = rooms.number(folder.name) or folder.name[:12]
+            challenges = beside is not None and beside.digest == folder.name
+            found.append(Model(folder.name, f"{card.get('name', '')} {version}", challenges))
     return found[:MOST_MODELS]
 
 
@@ -123,7 +125,7 @@ def _desk(visit: Visit, reply: Mapping[str, Any], by: str) -> tuple[Desk | None,
     if by == TODAY:
         desk = visit.rooms.office.served.desk
         return desk, desk.now()
-    found = visit.rooms.desk(by, "", reply["policy"]["digest"])
+    found = visit.rooms.desk(by, visit.rooms.number(by), reply["policy"]["digest"])
     return found, datetime.fromisoformat(reply["time"])
 
 

@@ -134,18 +134,15 @@ class ModelsPage:
         return [self._version(rooms, digest, newest(terms, digest)) for digest in digests], terms
 
     def _version(self, rooms: Rooms, digest: str, term: Term | None) -> Version:
-        now, beside = (
-            model if model is not None and model.digest == digest else None
-            for model in (rooms.served and rooms.served.model, rooms.shadow.model)
-        )
-        pointer = self._archive.pointer()
+        pointer, served, beside = self._archive.pointer(), rooms.served, rooms.shadow.model
         stands = pointer is not None and pointer.digest == digest
-        known = [str(model.card.get("version", "")) for model in (now, beside) if model]
-        known += [pointer.version] if pointer and stands else []
-        known += [term.version] if term else []
-        number = next((one for one in known if one), "")
+        number = rooms.number(digest)
+        number = number or (pointer.version if pointer and stands else "")
+        number = number or (term.version if term else "")
+        serves = served is not None and served.model.digest == digest
+        challenges = beside is not None and beside.digest == digest
         dossier = self._archive.dossier(digest)
-        return Version(digest, number, dossier, term, bool(now), stands, bool(beside))
+        return Version(digest, number, dossier, term, serves, stands, challenges)
 
     def _decided(self, one: Version) -> Decided | None:
         """Return the signed decision that lets a model serve here, if it is the one that does."""

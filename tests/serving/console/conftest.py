@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def quotes(server: Server) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def url(server: Server, quotes: dict[str, str]) -> Iterator[str]:
     """The server's address."""
+    with listening(server) as address:
+        yield address
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[str]:
+    """Yield the address at which a server answers until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
