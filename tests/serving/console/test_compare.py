@@ -17,19 +17,14 @@ from serving.access.caller import LOCAL
 from serving.app import Server
 from serving.console.difference import hundredths
 from serving.console.words import catalogue
+from serving.examples import askable
 from serving.settings import Settings
 from tests.serving import known_key, small_model
 from tests.serving.conftest import ROOT
 from tests.serving.console.test_house import Browser
 
 EN = catalogue("en")
-OTHER = 10  # a seed whose trees may serve
 EXAMPLES = ("good", "poor", "guarantee", "equity")
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model.unsigned(tmp_path_factory.mktemp("other"), seed=OTHER)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +112,12 @@ def test_the_challenger_is_offered_by_name_and_a_model_that_is_gone_is_refused(
     gone = browser.get(f"/console/compare?a={first['quote_id']}&by={'0' * 64}")
     assert gone.status == 422
     assert EN("compare.no_model") in gone.body.decode()
+
+
+def test_every_instrument_can_be_asked_what_if(two: Server) -> None:
+    browser = Browser(two)
+    browser.sign_in()
+    for example in askable(two.office.served.desk.contract):
+        page = browser.get(f"/console/what-if?example={example}&language=en")
+        assert page.status == 200, example
+        assert EN("quote.waterfall") in page.body.decode(), example

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from models import artifact
 from serving import comparisons, watch
@@ -17,32 +15,11 @@ from serving.access.caller import LOCAL
 from serving.app import Server, clock
 from serving.comparisons import Comparison
 from serving.console.words import catalogue
-from serving.settings import Settings
 from serving.watch import Refusal, Standing
-from tests.serving import known_key, small_model
 from tests.serving.console.test_house import Browser
 
 EN, ZH = catalogue("en"), catalogue("zh")
-OTHER = 10  # a seed whose trees may serve
 OFF = Standing(watch.OFF, clock())
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model.unsigned(tmp_path_factory.mktemp("other"), seed=OTHER)
-
-
-@pytest.fixture
-def shadowed(tmp_path: Path) -> Iterator[Server]:
-    """A server that prices every quote twice, as soon as it has a challenger."""
-    small_model.write(tmp_path / "models")
-    known_key.write(tmp_path)
-    environ = {"SEEDRATE_VAR": str(tmp_path), "SEEDRATE_TRACKING_URI": "off"}
-    made = Server.open(Settings.read({**environ, "SEEDRATE_SHADOW_SHARE": "1"}))
-    assert made.ledger.wait_open(10)
-    made.champion.first()
-    yield made
-    made.close()
 
 
 def page(server: Server, language: str = "en") -> str:

@@ -21,6 +21,7 @@ from tests import tracking
 from tests.serving import known_key, small_model
 from tests.serving.conftest import ROOT, running
 from tests.serving.console.conftest import enter
+from tests.serving.console.test_compare import cents
 from tests.serving.shelf import NAME
 from tests.serving.test_service import GOOD, call
 from training.__main__ import app
@@ -160,6 +161,21 @@ def serving(page: Page, version: str) -> None:
     expect(row).to_contain_text("champion")
 
 
+def compared(page: Page, model: str) -> None:
+    """Let another model price the facts of the quote that is open; the columns sum exactly."""
+    page.get_by_role("link", name="Compare", exact=True).last.click()
+    page.get_by_label("Against").select_option(f"the same facts, priced by {model}")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_text(f"→ {model}", exact=False)).to_be_visible()
+    page.get_by_text("All columns", exact=False).first.click()
+    table = page.get_by_role("region", name="All columns")
+    *parts, whole = (
+        cents(text) for text in table.locator("td.num:nth-of-type(4)").all_inner_texts()
+    )
+    assert whole
+    assert sum(parts) == whole
+
+
 def test_two_persons_promote_and_roll_back_and_the_server_follows(
     bank: Bank, persons: tuple[Page, Page]
 ) -> None:
@@ -180,6 +196,8 @@ def test_two_persons_promote_and_roll_back_and_the_server_follows(
     ann.goto(f"/console/quotes/{before}")  # of the model of before, which is kept
     expect(ann.locator("main")).to_contain_text("seedrate 1")
     expect(ann.locator("#proof")).to_contain_text("Priced again by its own model and policy")
+
+    compared(ann, "seedrate 2")
 
     proposed(bob, "prices are off")
     refuses_its_own(bob)

@@ -6,23 +6,29 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from models import keys, statement
+from models import artifact, keys, statement
 from models.copies import Pointer
+from serving import comparisons, watch
 from serving.access.caller import LOCAL
-from serving.app import Server
+from serving.app import Server, clock
+from serving.console.words import catalogue
 from serving.doors import PAGES, PUBLIC
 from serving.ledger import erasure
 from serving.settings import Settings
+from serving.watch import Refusal
 from tests.conftest import ROOT
 from tests.serving import known_key, small_model
 from tests.serving.console.conftest import enter, listening
 from tests.serving.console.test_browser import PHONE, WIDE, findings, kept
+from tests.serving.console.test_followed import OFF, row
 from tests.serving.console.test_house import key_of
 from tests.serving.http import address
 from tests.serving.shelf import resealed
@@ -162,7 +168,7 @@ def unmoved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     small_model.make(var / "made", seed=7)
     folder = resealed(var / "made", var / "models" / "staging", fixed)
-    digest = small_model.artifact.verify(folder)
+    digest = artifact.verify(folder)
     folder.rename(var / "models" / digest)
     signed = statement.sign(small_model.said(digest), keys.create(var / "keys", "a test"))
     Pointer(digest, "seedrate", "7", signed).write(var / "models")
@@ -194,6 +200,34 @@ def test_where_nothing_known_can_be_moved_there_is_no_alternative(page: Page) ->
 
 
 LEAST = {"instrument.amount": "10000", "instrument.term_months": "1"}
+
+
+def test_the_page_of_a_challenger_is_for_everybody(
+    shadowed: Server, other: Path, chromium: Browser
+) -> None:
+    shadowed.shadow.serve(artifact.read(other))
+    rows = [row(shadowed, other, at, bps) for at, bps in enumerate(np.linspace(-90, 300, 60))]
+    comparisons.write(shadowed.settings.shadow, rows)
+    seen = replace(OFF, registry=watch.STALE, asked=clock(), named="3", version="3", swaps=2)
+    refused = Refusal("3", "a" * 64, clock(), "3 must be signed, however: ''")
+    seen = replace(seen, refused=refused, stands=True, served_since=clock())
+    shadowed.office.standing = lambda: {"champion": seen.document()}
+    with listening(shadowed) as url:
+        context = chromium.new_context(locale="en-GB", base_url=url)
+        enter(context, url)
+        page = context.new_page()
+        for language, scheme in (("en", "light"), ("en", "dark"), ("zh", "light")):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.goto(f"/console/models?language={language}")
+            expect(page.locator("#challenger circle.dot")).to_have_count(60)
+            assert findings(page) == []
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        told = page.locator("main").inner_text().splitlines()
+        context.close()
+    assert wide <= 0
+    english = set(catalogue("en").texts.values())
+    assert [line for line in told if len(line) > 12 and line in english] == []
 
 
 @pytest.mark.parametrize("scopes", ROLES, ids=lambda scopes: "+".join(sorted(scopes)))
