@@ -153,7 +153,8 @@ def segments(rows: Sequence[Comparison]) -> list[Segment]:
     """Return the figures of all rows, then those of each instrument, price band and grade."""
     found: dict[tuple[str, str | int], list[float]] = {}
     for row in rows:
-        for key in zip(WAYS, (ALL, row.instrument, row.band, row.grade), strict=True):
+        values: tuple[str | int, ...] = (ALL, row.instrument, row.band, row.grade)
+        for key in zip(WAYS, values, strict=True):
             found.setdefault(key, []).append(row.difference_bps)
     ordered = sorted(found.items(), key=lambda one: (WAYS.index(one[0][0]), one[0][1]))
     return [_segment(way, value, np.array(signed)) for (way, value), signed in ordered]

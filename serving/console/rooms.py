@@ -52,7 +52,8 @@ class Rooms:
 
     def number(self, digest: str) -> str:
         """Return the number of the version that serves or is the challenger; else an empty text."""
-        for model in (self.served and self.served.model, self.shadow.model):
+        serves = self.served.model if self.served else None
+        for model in (serves, self.shadow.model):
             if model is not None and model.digest == digest:
                 return str(model.card.get("version", ""))
         return ""

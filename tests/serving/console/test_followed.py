@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from models import artifact
+from models import artifact, keys, statement
+from models.copies import Pointer
 from serving import comparisons, watch
 from serving.access.caller import LOCAL
 from serving.app import Server, clock
 from serving.comparisons import Comparison
+from serving.console.dossier import Archive
 from serving.console.words import catalogue
 from serving.watch import Refusal, Standing
+from tests.serving import small_model
 from tests.serving.console.test_house import Browser
 
 EN, ZH = catalogue("en"), catalogue("zh")
@@ -135,3 +138,18 @@ def test_a_file_of_before_that_did_not_say_whose_is_read_and_continued(tmp_path:
     comparisons.write(file, [new])
     assert comparisons.read(file) == [old, new]
     assert comparisons.read(file, most=1) == [new]
+
+
+def test_a_server_of_another_alias_shows_what_lets_its_own_model_serve(shadowed: Server) -> None:
+    settings = replace(shadowed.settings, alias="challenger")
+    key = keys.SigningKey.read(settings.var / "keys" / keys.SIGNING)
+    last = Pointer.read(settings.models)
+    assert last is not None
+    told = small_model.said(last.digest, alias="challenger")
+    replace(last, signed=statement.sign(told, key)).write(settings.models, "challenger")
+    archive = Archive(settings)
+    pointer = archive.pointer()
+    assert pointer is not None
+    decided = archive.decided(pointer)
+    assert decided.statement is not None
+    assert decided.statement.alias == "challenger"
