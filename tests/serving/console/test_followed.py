@@ -82,11 +82,13 @@ def test_each_state_of_the_challenger_has_its_words(
     assert EN("challenger.unreadable") in page(shadowed)
 
 
-def row(server: Server, other: Path, number: int, bps: float, **more: str) -> Comparison:
-    champion = server.office.served.desk.pricer.model.digest  # type: ignore[attr-defined]
+def row(
+    server: Server, other: Path, number: int, bps: float, tenant: str = LOCAL.tenant
+) -> Comparison:
+    champion = server.office.served.desk.pricer.model.digest  # type: ignore[attr-defined]  # real
     kind = ("term_loan", "guarantee")[number % 2]
-    given = (str(number), "t", kind, 3, champion, other.name, 500.0, 500.0 + bps)
-    return Comparison(*given, **{"tenant": LOCAL.tenant, **more})
+    prices = (500.0, 500.0 + bps)
+    return Comparison(str(number), "t", kind, 3, champion, other.name, *prices, tenant)
 
 
 def test_the_differences_are_those_that_are_kept_of_ones_own_quotes(
