@@ -104,6 +104,8 @@ class Server:
         gauges.build(code=code_digest(ROOT))
         sealer, policy_in = Sealer(kept, settings.audit), cache(partial(rules, settings))
         guard = root.guard(settings)
+        shadow = Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in)
+        rooms = Rooms(settings, office, kept, anchors, repricer(settings), shadow)
         return cls(
             settings,
             gauges,
@@ -115,8 +117,8 @@ class Server:
             tracing(settings),
             admission,
             policy_in,
-            Shadow(settings.shadow, share=settings.shadow_share, policy_in=policy_in),
-            house(Rooms(settings, office, kept, anchors, repricer(settings)), guard),
+            shadow,
+            house(rooms, guard),
         )
 
     @cached_property

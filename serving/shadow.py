@@ -36,7 +36,7 @@ WAITING = 256  # quotes that may wait to be priced again
 AT_ONCE = 64  # that are written together
 BREATH_SECONDS = 0.002  # between two prices, for those who wait for theirs
 TURN_SECONDS = 0.2  # between two looks at an empty queue
-PRICED, DROPPED, REFUSED, FAILED = "priced", "dropped", "refused", "failed"
+PRICED, DROPPED, REFUSED, FAILED = RESULTS = ("priced", "dropped", "refused", "failed")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Challenger:
             challenger=self.pricer.model.digest,
             champion_bps=float(document[_figure(document)]),
             challenger_bps=again.total / 100,
+            tenant=given.tenant,
         )
 
 
@@ -100,7 +101,7 @@ class Shadow:
             waiting: how many quotes may wait.
         """
         self._file = file
-        self._share = share
+        self.share = share
         self._policy_in = policy_in
         self._queue: Queue[Given] = Queue(waiting)
         self._challenger: Challenger | None = None
@@ -131,9 +132,19 @@ class Shadow:
             Contract.of(model.column_set), Pricer(model, self._policy_in(model.currency))
         )
 
+    @property
+    def model(self) -> HazardModel | None:
+        """Return the model that is compared with; None if there is none yet."""
+        return self._challenger.pricer.model if self._challenger else None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many of the quotes that were drawn ended how, since the start."""
+        return {result: self._counts[result] for result in RESULTS}
+
     def start(self) -> None:
         """Price from now on, if any quote is drawn."""
-        if self._share:
+        if self.share:
             self._thread.start()
 
     def close(self) -> None:
@@ -161,15 +172,15 @@ class Shadow:
         """Yield what Prometheus may know of it."""
         about = "Quotes drawn to be priced by the challenger too, by what became of them"
         counts = CounterMetricFamily("seedrate_shadow_quotes", about, labels=("result",))
-        for result in (PRICED, DROPPED, REFUSED, FAILED):
-            counts.add_metric((result,), self._counts[result])
+        for result, count in self.counts.items():
+            counts.add_metric((result,), count)
         yield counts
         about = "How far the challenger's price is off the champion's, in bp"
         yield family("seedrate_shadow_difference_bps", about, ("instrument",), self._differences)
 
     def _draws(self, quote_id: str) -> bool:
         """Say whether a quote is drawn, by other dice than those of audits."""
-        return drawn(f"shadow {quote_id}", share=self._share)
+        return drawn(f"shadow {quote_id}", share=self.share)
 
     def _compared(self, given: Given) -> Comparison | None:
         challenger = self._challenger

@@ -49,6 +49,8 @@ class Standing:
     Attributes:
         registry: `ok`, `stale` if it does not answer, `off` if it is not asked.
         since: when it became so.
+        asked: when it was asked last; None: never.
+        named: the version that the alias named when the registry answered last; empty: none.
         version: of the model that serves, empty if there is none.
         digest: of its manifest.
         served_since: when it began to serve in this process.
@@ -60,6 +62,8 @@ class Standing:
 
     registry: str
     since: datetime
+    asked: datetime | None = None
+    named: str = ""
     version: str = ""
     digest: str = ""
     served_since: datetime | None = None
@@ -138,12 +142,14 @@ class Watch:
 
     def poll(self) -> None:
         """Look once, and act on what is seen."""
+        self.standing = replace(self.standing, asked=self._now())
         try:
             pointer, trusted = self.source.named(), frozenset(self.source.trusted())
         except InputError as error:
             self._registry(STALE, error)
             return
         self._registry(OK)
+        self.standing = replace(self.standing, named=pointer.version if pointer else "")
         if pointer is None or pointer == self._serving:
             self.standing = replace(self.standing, stands=False)
             return

@@ -103,7 +103,7 @@ def scattered(x: Floats, y: Floats, *, logarithmic: bool) -> Scatter:
         labels = [_compact(10.0**power) for power in range(low, high + 1)]
     else:
         steps = charts.nice(low, high)
-        labels = [f"{step:,.6g}" for step in steps]
+        labels = [f"{step:,.6g}".replace("-", "−") for step in steps]
     ups = charts.nice(float(min(y.min(), 0.0)), float(max(y.max(), 0.0)))
     across = _scale(steps[0], steps[-1], LEFT, WIDTH - RIGHT)
     up = _scale(ups[0], ups[-1], HEIGHT - BOTTOM, TOP)

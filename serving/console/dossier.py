@@ -140,7 +140,7 @@ class Archive:
 
     def pointer(self) -> Pointer | None:
         """Return what would serve after a restart without a registry."""
-        return Pointer.read(self._settings.models)
+        return Pointer.read(self._settings.models, self._settings.alias)
 
     def decided(self, pointer: Pointer) -> Decided:
         """Return the statement of a pointer, verified now by the keys that are trusted now."""

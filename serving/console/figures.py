@@ -53,6 +53,15 @@ def when(microseconds: int) -> str:
     return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M}"
 
 
+def moment(at: datetime) -> str:
+    """Return a time in UTC to the second.
+
+    >>> moment(datetime(2027, 1, 15, 8, 0, 5, tzinfo=UTC))
+    '2027-01-15 08:00:05'
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def short(digest: str) -> str:
     """Return the beginning of a digest, enough to tell it from others at a glance."""
     return digest[:12]
@@ -63,5 +72,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "percent": percent,
     "money": money,
     "when": when,
+    "moment": moment,
     "short": short,
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from models import copies
 from models.hazard import HazardModel
@@ -23,6 +23,7 @@ from serving.ledger.reprice import DeskOf
 from serving.ledger.store import TROUBLES
 from serving.office import Office
 from serving.settings import Settings
+from serving.shadow import Shadow
 
 Found = TypeVar("Found")
 MOST_DESKS = 3  # models and policies of before that are kept in memory
@@ -37,9 +38,30 @@ class Rooms:
     ledger: Ledger
     anchors: Anchors
     desk_of: DeskOf  # makes a desk that records nothing
+    shadow: Shadow
     _desks: OrderedDict[tuple[str, str], Desk] = field(default_factory=OrderedDict)
     _cohorts: OrderedDict[str, Cohort] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def served(self) -> Pricer | None:
+        """Return the pricer that serves; None if there is none."""
+        bundle = self.office.bundle
+        pricer = bundle.desk.pricer if bundle else None
+        return pricer if isinstance(pricer, Pricer) else None
+
+    def number(self, digest: str) -> str:
+        """Return the number of the version that serves or is the challenger; else an empty text."""
+        serves = self.served.model if self.served else None
+        for model in (serves, self.shadow.model):
+            if model is not None and model.digest == digest:
+                return str(model.card.get("version", ""))
+        return ""
+
+    def standing(self, alias: str) -> Mapping[str, Any]:
+        """Return what is known of an alias of the registry; nothing where it is not followed."""
+        found: Mapping[str, Any] = self.office.standing().get(alias) or {}
+        return found
 
     async def look_up(self, question: Callable[[], Found]) -> Found:
         """Return the answer to a question to the ledger's database, asked beside the quotes.
@@ -74,21 +96,16 @@ class Rooms:
             return self._desks[model, policy]
 
     def _model(self, digest: str, version: str) -> HazardModel:
-        served = self._served()
+        served = self.served
         if served is not None and served.model.digest == digest:
             return served.model
         return reprice.named_model(self.settings, {"digest": digest, "version": version})
 
     def _policy(self, digest: str) -> Policy:
-        served = self._served()
+        served = self.served
         if served is not None and served.policy.digest == digest:
             return served.policy
         return reprice.named_policy(self.settings, {"digest": digest})
-
-    def _served(self) -> Pricer | None:
-        bundle = self.office.bundle
-        pricer = bundle.desk.pricer if bundle else None
-        return pricer if isinstance(pricer, Pricer) else None
 
     def cohort(self, pricer: Pricer) -> Cohort | None:
         """Return the cohort of a model; None if its files are gone."""

@@ -135,6 +135,7 @@ def _followed_under_load(server: Server, books: Shelf) -> None:
     assert {reply["model"]["version"] for reply in seen} == {"1", "2"}
     assert server.champion.standing.swaps == 2
     assert server.champion.standing.registry == watch.OK
+    assert server.champion.standing.named == "1"
     kept = Pointer.read(server.settings.models)
     assert kept is not None
     assert kept.version == "1"
@@ -214,6 +215,7 @@ def test_a_bad_candidate_never_serves_and_is_told_of_once(
         server.champion.poll()
     standing = server.champion.standing
     assert (standing.version, standing.swaps, standing.refusals) == ("1", 0, 1)
+    assert standing.named != standing.version  # what the alias names is told all the same
     assert standing.refused is not None
     assert standing.stands
     assert re.search(reason, standing.refused.reason)
@@ -266,6 +268,8 @@ def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
     server.champion.poll()
     standing = server.champion.standing
     assert (standing.registry, standing.version) == (watch.STALE, "1")
+    assert standing.asked is not None
+    assert standing.asked <= standing.since  # asked, and then known not to answer
     assert priced(server) == before
     assert not books.database.exists()  # a look makes no database
     server.close()

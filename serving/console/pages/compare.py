@@ -53,6 +53,7 @@ class Model:
 
     digest: str
     name: str
+    challenges: bool
 
 
 async def show(visit: Visit) -> Response:
@@ -75,12 +76,13 @@ async def show(visit: Visit) -> Response:
 
 def kept_models(rooms: Rooms) -> list[Model]:
     """Return the models whose copies lie here, a challenger's too, those that came last first."""
-    found = []
+    beside, found = rooms.shadow.model, []
     for folder in copies.kept(rooms.settings.models)[:MOST_MODELS]:
         if (folder / "card.json").is_file():
             card = orjson.loads((folder / "card.json").read_bytes())
-            version = card.get("version") or folder.name[:12]
-            found.append(Model(folder.name, f"{card.get('name', '')} {version}".strip()))
+            version = rooms.number(folder.name) or folder.name[:12]
+            challenges = beside is not None and beside.digest == folder.name
+            found.append(Model(folder.name, f"{card.get('name', '')} {version}", challenges))
     return found
 
 
@@ -122,7 +124,7 @@ def _desk(visit: Visit, reply: Mapping[str, Any], by: str) -> tuple[Desk | None,
     if by == TODAY:
         desk = visit.rooms.office.served.desk
         return desk, desk.now()
-    found = visit.rooms.desk(by, "", reply["policy"]["digest"])
+    found = visit.rooms.desk(by, visit.rooms.number(by), reply["policy"]["digest"])
     return found, datetime.fromisoformat(reply["time"])
 
 

@@ -12,10 +12,12 @@ from starlette.responses import Response
 from models import copies
 from models.hazard import HazardModel
 from models.pricer import Pricer
+from models.registry import CHALLENGER
 from serving.console import charts
 from serving.console.charts import Bar
 from serving.console.dependence import Dependence, Scatter, dependence, foretold
 from serving.console.dossier import Archive, Decided, Dossier, Term, newest
+from serving.console.rival import rival
 from serving.console.rooms import Rooms
 from serving.console.visit import Page, Visit
 from serving.console.weighing import Pending, Weighed, Weighings
@@ -38,6 +40,7 @@ class Version:
     term: Term | None  # when it began to serve last, as the log says
     serves: bool
     stands: bool  # it is what would serve after a restart
+    challenges: bool  # it is priced in the champion's shadow
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,19 @@ class ModelsPage:
         return Page(answers, name="models", leads=HERE, scope=READ)
 
     async def show(self, visit: Visit) -> Response:
-        """Show which models are known here, and what served when."""
-        versions, terms = await visit.rooms.look_up(lambda: self._versions(visit.rooms))
+        """Show which models are known here, what the registry says, and what served when."""
+        rooms, alias = visit.rooms, visit.rooms.settings.alias
+        versions, terms = await rooms.look_up(lambda: self._versions(rooms))
         return visit.page(
-            "models.html", versions=versions, terms=terms, alias=visit.rooms.settings.alias
+            "models.html",
+            versions=versions,
+            terms=terms,
+            alias=alias,
+            named={one.digest: one.number for one in versions if one.number},
+            registry=rooms.standing(alias),
+            asked=rooms.settings.tracking_uri is not None,
+            rival=await asyncio.to_thread(rival, rooms, visit.caller.tenant),
+            challenged=rooms.standing(CHALLENGER),
         )
 
     async def show_one(self, visit: Visit) -> Response:
@@ -116,22 +128,21 @@ class ModelsPage:
     def _versions(self, rooms: Rooms) -> tuple[list[Version], list[Term]]:
         """Return every model that is kept here or has served, what serves first."""
         terms = self._archive.history(rooms.ledger.store.reader)
-        pointer = self._archive.pointer()
-        served = rooms.office.bundle
-        pricer = served.desk.pricer if served else None
-        now = pricer.model if isinstance(pricer, Pricer) else None
+        now = rooms.served.model if rooms.served else None
         digests = dict.fromkeys([*([now.digest] if now else []), *(one.digest for one in terms)])
         digests |= dict.fromkeys(self._archive.kept())
-        versions = []
-        for digest in digests:
-            term, stands = newest(terms, digest), pointer is not None and pointer.digest == digest
-            serves = now is not None and now.digest == digest
-            number = str(now.card.get("version", "")) if now and serves else ""
-            number = number or (pointer.version if pointer and stands else "")
-            number = number or (term.version if term else "")
-            dossier = self._archive.dossier(digest)
-            versions.append(Version(digest, number, dossier, term, serves, stands))
-        return versions, terms
+        return [self._version(rooms, digest, newest(terms, digest)) for digest in digests], terms
+
+    def _version(self, rooms: Rooms, digest: str, term: Term | None) -> Version:
+        pointer, served, beside = self._archive.pointer(), rooms.served, rooms.shadow.model
+        stands = pointer is not None and pointer.digest == digest
+        number = rooms.number(digest)
+        number = number or (pointer.version if pointer and stands else "")
+        number = number or (term.version if term else "")
+        serves = served is not None and served.model.digest == digest
+        challenges = beside is not None and beside.digest == digest
+        dossier = self._archive.dossier(digest)
+        return Version(digest, number, dossier, term, serves, stands, challenges)
 
     def _decided(self, one: Version) -> Decided | None:
         """Return the signed decision that lets a model serve here, if it is the one that does."""
@@ -148,9 +159,7 @@ class _Told:
 
 
 def _policy(rooms: Rooms) -> str:
-    bundle = rooms.office.bundle
-    pricer = bundle.desk.pricer if bundle else None
-    return pricer.policy.digest if isinstance(pricer, Pricer) else ""
+    return rooms.served.policy.digest if rooms.served else ""
 
 
 def _ready(rooms: Rooms, one: Version, policy: str) -> tuple[Pricer, Path] | None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from pricing.errors import InputError
 from serving.access.caller import LOCAL
 from serving.app import Server
+from serving.settings import Settings
 from tests.conftest import ROOT
+from tests.serving import known_key, small_model
 from tests.serving.known_key import KEY
 
 CHROMIUM = next(
@@ -54,6 +57,13 @@ def quotes(server: Server) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def url(server: Server, quotes: dict[str, str]) -> Iterator[str]:
     """The server's address."""
+    with listening(server) as address:
+        yield address
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[str]:
+    """Yield the address at which a server answers until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,6 +78,24 @@ def url(server: Server, quotes: dict[str, str]) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model.unsigned(tmp_path_factory.mktemp("other"), seed=10)
+
+
+@pytest.fixture
+def shadowed(tmp_path: Path) -> Iterator[Server]:
+    """A server that prices every quote twice, as soon as it has a challenger."""
+    small_model.write(tmp_path / "models")
+    known_key.write(tmp_path)
+    environ = {"SEEDRATE_VAR": str(tmp_path), "SEEDRATE_TRACKING_URI": "off"}
+    made = Server.open(Settings.read({**environ, "SEEDRATE_SHADOW_SHARE": "1"}))
+    assert made.ledger.wait_open(10)
+    made.champion.first()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
