@@ -93,7 +93,7 @@ def _told(quoted: Sequence[tuple[int, Quote]], column_set: ColumnSet) -> dict[st
         "rate": [None if fall.of == "value_bps" else fall.rate / 1e6 for fall in falls],
         **{f"pd_{at}": [round(price.pd[at], 6) for price in prices] for at in HORIZONS},
         "lgd": [round(price.lgd, 6) for price in prices],
-        "grade": grade_of(np.array([price.annual_pd for price in prices])),
+        "grade": grade_of(np.array([price.annual_pd for price in prices])).tolist(),
         f"price{E2}": [fall.total for fall in falls],
         f"expected_loss{E2}": [_loss(fall.lines) for fall in falls],
         f"interval_low{E2}": [_hundredths(ends.low_bps) for ends in within],
