@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_SECONDS = 240  # of a machine that is busy; else 10
+LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes of which no test asks
 
 
 @contextmanager
@@ -27,14 +28,19 @@ def starting(folder: Path) -> Iterator[str]:
     command += ["--artifacts-destination", str(folder / "files")]
     with log_of(folder).open("w") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **LEAN},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
             with suppress(ProcessLookupError):  # it never came up
-                os.killpg(process.pid, signal.SIGTERM)  # the server's own children too
-            process.wait(timeout=60)
+                os.killpg(process.pid, signal.SIGKILL)  # its children too; nothing of it is kept
+            process.wait()
 
 
 def answering(address: str, folder: Path) -> str:
