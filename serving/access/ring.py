@@ -42,7 +42,7 @@ class KeyRing:
 
         Args:
             store: of the keys; asked in a thread, so that no request waits for another's look-up.
-            now: in seconds since 1970.
+            now: in seconds, by a clock that nobody sets.
         """
         self._store = store
         self._now = now
@@ -59,7 +59,7 @@ class KeyRing:
         digest, revision = hashlib.sha256(text).digest(), self._store.revision()
         known = self._known.get(digest)
         if known is not None and known.revision == revision:
-            if 0 <= self._now() - known.since < CACHE_SECONDS:
+            if self._now() - known.since < CACHE_SECONDS:
                 return known.caller
         since = self._now()
         record = await self._asked(text.decode("latin-1"))
