@@ -69,6 +69,11 @@ class Answer:
     body: bytes
 
     @property
+    def seconds(self) -> float:
+        """Return how long the caller waited."""
+        return self.ended - self.began
+
+    @property
     def is_right(self) -> bool:
         """Say whether it is a quote, or a refusal as promised."""
         return self.status == 201 or (self.status == 503 and self.again)
@@ -151,34 +156,13 @@ class Fault:
 
 def of_postgres(made: Cluster, soon: float, *, unready: bool) -> Iterator[Fault]:
     """Give the ways in which a database goes."""
-    ways: Mapping[str, tuple[Callable[[], object], Callable[[], object]]] = {
+    ways = {
         "stopped in order": (made.stop, made.start),
-        "postmaster killed": (lambda: killed(made), made.start),
-        "frozen": (lambda: signalled(made, "suspend"), lambda: signalled(made, "resume")),
+        "postmaster killed": (made.kill, made.start),
+        "frozen": (made.freeze, made.thaw),
     }
     for what, (strike, mend) in ways.items():
         yield Fault(what, strike, mend, soon, unready)
-
-
-def killed(made: Cluster) -> None:
-    """Kill the postmaster; what it had started goes by itself."""
-    children = family(made)[1:]
-    made.stop(signal.SIGKILL)
-    psutil.wait_procs(children, timeout=30)
-
-
-def signalled(made: Cluster, how: str) -> None:
-    """Suspend or resume every process of a database."""
-    for one in family(made):
-        with suppress(psutil.NoSuchProcess):
-            getattr(one, how)()
-
-
-def family(made: Cluster) -> list[psutil.Process]:
-    """Return every process of a database, the postmaster first."""
-    assert made.process is not None
-    postmaster = psutil.Process(made.process.pid)
-    return [postmaster, *postmaster.children(recursive=True)]
 
 
 def of_disk(process: psutil.Process) -> Fault:
@@ -205,26 +189,31 @@ def struck(load: Load, fault: Fault, round_: int) -> list[str]:
     time.sleep(1)  # what was on its way has come
     quotes = [one for one in load.quotes if began <= one.ended and one.began < mending]
     looks = [one for one in load.looks if began <= one.began < mended]
-    refused = [one for one in quotes if one.status != 201]
     seen = {
-        "refusals from": min((one.ended for one in refused), default=mending) - began,
-        "last price": max((one.ended for one in quotes if one.status == 201), default=began)
-        - began,
-        "longest wait": max((one.ended - one.began for one in quotes), default=0.0),
-        "not ready from": min(
-            (one.ended for one in looks if one.path == "/readyz" and one.status == 503),
-            default=mending,
-        )
-        - began,
-        "longest /livez": max(one.ended - one.began for one in looks if one.path == "/livez"),
+        **{name: at - began for name, at in ends(quotes, looks, began, mending).items()},
+        "longest wait": max(one.seconds for one in quotes),
+        "longest /livez": max(one.seconds for one in looks if one.path == "/livez"),
         "quotes back": given - mended,
         "ready again": ready - mended,
     }
-    print(
-        f"{fault.what:<20} {round_ + 1}: {Counter(one.code or str(one.status) for one in quotes)}"
-    )
+    answers = Counter(one.code or str(one.status) for one in quotes)
+    print(f"{fault.what}, {round_ + 1}: {dict(answers)}")
     print("   " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in seen.items()), flush=True)
     return [*wrong(fault, seen, quotes, looks)]
+
+
+def ends(
+    quotes: Sequence[Answer], looks: Sequence[Answer], began: float, mending: float
+) -> dict[str, float]:
+    """Return when refusals began, prices ended, and the server said that it was not ready."""
+    refused = [one.ended for one in quotes if one.status != 201]
+    prices = [one.ended for one in quotes if one.status == 201 and one.ended < mending]
+    told = [one.ended for one in looks if one.path == "/readyz" and one.status == 503]
+    return {
+        "refusals from": min(refused, default=mending),
+        "last price": max(prices, default=began),
+        "not ready from": min(told, default=mending),
+    }
 
 
 def wrong(
@@ -245,7 +234,7 @@ def wrong(
             yield f"{fault.what}: {name} {seconds:.1f} s, asked: {most[name]:g}"
     for one in quotes:
         if not one.is_right:
-            yield f"{fault.what}: {one.status} {one.code} after {one.ended - one.began:.1f} s"
+            yield f"{fault.what}: {one.status} {one.code} after {one.seconds:.1f} s"
     for one in looks:
         if one.path == "/livez" and one.status != 200:
             yield f"{fault.what}: /livez said {one.status}"
@@ -270,6 +259,7 @@ def tried(
     rounds: int,
     *,
     postgres: str = "",
+    last: Fault | None = None,
 ) -> list[str]:
     """Try faults on a server of their own; then let it stop, and audit what it kept.
 
@@ -279,6 +269,7 @@ def tried(
         faults: that may strike its worker, or what it needs.
         rounds: how often each does.
         postgres: address of the ledger; empty is SQLite.
+        last: strikes before the server is told to stop, and is mended once it has.
     """
     settings = Settings.read(os.environ)
     asked = [*bodies(champion(settings).column_set, random.Random(0))]
@@ -293,7 +284,11 @@ def tried(
                 for round_ in range(rounds):
                     found += struck(load, fault, round_)
         found += [*unanswered(load)]
+        if last:
+            last.strike()
         found += stopped(load, supervisor)
+    if last:
+        last.mend()
     found += not_kept(load, folder, postgres)
     shutil.rmtree(folder)
     return found
@@ -376,6 +371,10 @@ def main(rounds: int) -> None:
         url = made.database()
         there = of_postgres(made, SOON_SECONDS, unready=True)
         found += tried(folder, {"SEEDRATE_LEDGER": url}, lambda _: there, rounds, postgres=url)
+        print("the same, told to stop while the database is frozen")
+        *_, frozen = of_postgres(made, SOON_SECONDS, unready=True)
+        with_it = {"SEEDRATE_LEDGER": url}
+        found += tried(folder, with_it, lambda _: iter(()), 0, postgres=url, last=frozen)
         print("the keys in PostgreSQL, the ledger in SQLite")
         keys = {"SEEDRATE_ACCESS": made.database().replace("://", "+psycopg://", 1)}
         there = of_postgres(made, BELIEVED_SECONDS + SOON_SECONDS, unready=False)
