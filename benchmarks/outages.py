@@ -35,7 +35,7 @@ import httpx
 import orjson
 import psutil
 
-from benchmarks.soak import ROOT, apart, bodies, key, server, worker
+from benchmarks.soak import ROOT, apart, bodies, key, server, waited, worker
 from serving.champion import champion
 from serving.ledger.audit import audit
 from serving.ledger.entry import QUOTE
@@ -86,6 +86,7 @@ class Load:
     url: str
     shown: str
     asked: Sequence[bytes]
+    pid: int  # of the process that answers
     quotes: list[Answer] = field(default_factory=list)
     looks: list[Answer] = field(default_factory=list)
     over: Event = field(default_factory=Event)
@@ -178,7 +179,7 @@ def of_disk(process: psutil.Process) -> Fault:
 def struck(load: Load, fault: Fault, round_: int) -> list[str]:
     """Let a fault happen and end, print what callers saw, and return what was wrong."""
     time.sleep(CALM_SECONDS)
-    began = time.monotonic()
+    began, before = time.monotonic(), waited(load.pid)
     fault.strike()
     time.sleep(max(0.0, began + AWAY_SECONDS - time.monotonic()))
     mending = time.monotonic()
@@ -196,8 +197,9 @@ def struck(load: Load, fault: Fault, round_: int) -> list[str]:
         "quotes back": given - mended,
         "ready again": ready - mended,
     }
+    lacked = waited(load.pid) - before
     answers = Counter(one.code or str(one.status) for one in quotes)
-    print(f"{fault.what}, {round_ + 1}: {dict(answers)}")
+    print(f"{fault.what}, {round_ + 1}: {dict(answers)}, {lacked:.1f} s without a processor")
     print("   " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in seen.items()), flush=True)
     return [*wrong(fault, seen, quotes, looks)]
 
@@ -278,7 +280,7 @@ def tried(
     shutil.copytree(settings.models, folder / "models")
     found = list[str]()
     with server(environment, folder) as (url, supervisor):
-        load = Load(url, key(environment, ("price", "ledger:read")), asked)
+        load = Load(url, key(environment), asked, worker(supervisor).pid)
         with load.running():
             for fault in faults(worker(supervisor)):
                 for round_ in range(rounds):
@@ -312,7 +314,7 @@ def unanswered(load: Load) -> Iterator[str]:
 
 def stopped(load: Load, supervisor: subprocess.Popen[bytes]) -> list[str]:
     """Tell the server to stop, under load; return what was wrong."""
-    ends, last = Load(load.url, load.shown, load.asked), Event()
+    ends, last = Load(load.url, load.shown, load.asked, load.pid), Event()
     with httpx.Client(base_url=load.url, timeout=30) as ends.http, ThreadPoolExecutor(8) as callers:
         asking = [callers.submit(_until, last, ends) for _ in range(8)]
         time.sleep(CALM_SECONDS)
@@ -373,6 +375,7 @@ def main(rounds: int) -> None:
         found += tried(folder, {"SEEDRATE_LEDGER": url}, lambda _: there, rounds, postgres=url)
         print("the same, told to stop while the database is frozen")
         *_, frozen = of_postgres(made, SOON_SECONDS, unready=True)
+        url = made.database()
         with_it = {"SEEDRATE_LEDGER": url}
         found += tried(folder, with_it, lambda _: iter(()), 0, postgres=url, last=frozen)
         print("the keys in PostgreSQL, the ledger in SQLite")

@@ -41,6 +41,7 @@ log = logging.getLogger("seedrate.ledger")
 MOST_ROWS = 512  # of a batch
 RETRY_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
+COMMIT_SECONDS = 2.0  # of a batch; one that takes longer is taken for a store that is away
 LOOK_SECONDS = 1.0  # between two looks at a store over a network of which nothing is asked
 CLOSE_SECONDS = 20.0  # for what waits to be recorded, at the end
 Answer = TypeVar("Answer")
@@ -93,8 +94,9 @@ class Ledger:
     @property
     def trouble(self) -> str:
         """Return why nothing can be recorded, or an empty string."""
-        silent = self._silent or time.monotonic() > self._asking_since + ANSWER_SECONDS
-        return self._trouble or (self._no_answer() if silent else "")
+        slow = time.monotonic() > self._asking_since + COMMIT_SECONDS
+        seconds = ANSWER_SECONDS if self._silent else COMMIT_SECONDS
+        return self._trouble or (self._no_answer(seconds) if self._silent or slow else "")
 
     @property
     def waiting(self) -> int:
@@ -190,7 +192,7 @@ class Ledger:
         try:
             return await self._ask_far(question) if self.store.remote else question()
         except TROUBLES as error:
-            raise not_recorded(str(error) or self._no_answer()) from error
+            raise not_recorded(str(error) or self._no_answer(ANSWER_SECONDS)) from error
 
     async def _ask_far(self, question: Callable[[], Answer]) -> Answer:
         """Ask over a network, where the other side may be silent for ever."""
@@ -205,8 +207,8 @@ class Ledger:
             raise
         return answer
 
-    def _no_answer(self) -> str:
-        return f"{self.store.name} must answer within {ANSWER_SECONDS:g} s, however: it is silent"
+    def _no_answer(self, seconds: float) -> str:
+        return f"{self.store.name} must answer within {seconds:g} s, however: it is silent"
 
     def close(self) -> None:
         """Record what waits, then let the store go; one that is silent is left."""
@@ -245,8 +247,7 @@ class Ledger:
             if self._trouble != before:  # and not once a second
                 log.error("%s", self._trouble)
             return False
-        self._trouble, self._silent = "", False
-        self._is_open = True
+        self._trouble, self._silent, self._is_open = "", False, True
         self._opened.set()
         return True
 

@@ -10,7 +10,7 @@ from typing import Any
 from serving.ledger.entry import Entry, Kept
 from serving.problem import NOT_RECORDED, RefusedError
 
-ANSWER_SECONDS = 0.8  # a store that is silent for longer is away: callers are told within 1 s
+ANSWER_SECONDS = 0.8  # to a question; a store that is silent for longer is away: told within 1 s
 AGAIN_SECONDS = 0.1  # between two looks at whether it is
 
 Wanted = tuple["asyncio.Future[None]", asyncio.AbstractEventLoop]
