@@ -80,10 +80,10 @@ class Ledger:
         self._flying: set[tuple[str, str]] = set()
         self._unsure: Counter[tuple[str, str]] = Counter()  # keys of what waits to be recorded
         self._work = threading.Event()
-        self._called = self._closing = self._is_open = False
+        self._fresh: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Kept | None]]] = {}
+        self._closing = self._is_open = False
         self._signer: Signer | None = None
-        self._edge = Edge()
-        self._signed, self._signed_at = 0, 0.0  # the size of the newest checkpoint, and when
+        self._edge, self._signed, self._signed_at = Edge(), 0, 0.0  # the newest checkpoint, when
         self._wanted: list[Wanted] = []
         self._trouble = "it is being opened"
         self._asking_since, self._silent = math.inf, False
@@ -148,17 +148,17 @@ class Ledger:
             )
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[Kept | None] = loop.create_future()
-        bounded(recorded, loop, lambda: self.trouble)
         self._unsure[entry.request_of_tenant] += 1
         self._waiting.append(Waiting(entry, recorded, loop))
-        if not self._called:
-            self._called = True
-            loop.call_soon(self._call)
+        if loop not in self._fresh:
+            self._fresh[loop] = []
+            loop.call_soon(self._call, loop)
+        self._fresh[loop].append(recorded)
         return await recorded
 
-    def _call(self) -> None:
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
         """Call the writer once all that is ready now has been priced, and not in between."""
-        self._called = False
+        bounded(self._fresh.pop(loop), loop, lambda: self.trouble)
         self._work.set()
 
     async def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
@@ -174,7 +174,7 @@ class Ledger:
         if not self._trouble and self._signed < max(least, self._edge.size):
             loop = asyncio.get_running_loop()
             signed: asyncio.Future[None] = loop.create_future()
-            bounded(signed, loop, lambda: self.trouble)
+            bounded([signed], loop, lambda: self.trouble)
             self._wanted.append((signed, loop))
             self._work.set()
             await signed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,16 +31,16 @@ def not_recorded(why: str) -> RefusedError:
 
 
 def bounded(
-    waits: asyncio.Future[Any],
+    waits: Sequence[asyncio.Future[Any]],
     loop: asyncio.AbstractEventLoop,
     trouble: Callable[[], str],
     seconds: float = ANSWER_SECONDS,
 ) -> None:
-    """End a wait once there is trouble: what is waited for may come to pass all the same.
+    """End waits once there is trouble: what is waited for may come to pass all the same.
 
     Args:
-        waits: ends by itself as long as there is none.
-        loop: on which it waits.
+        waits: end by themselves as long as there is none.
+        loop: on which they wait.
         trouble: says why nothing comes, or is empty.
         seconds: until the first look.
     """
@@ -48,14 +48,16 @@ def bounded(
 
 
 def _look(
-    waits: asyncio.Future[Any], loop: asyncio.AbstractEventLoop, trouble: Callable[[], str]
+    waits: Sequence[asyncio.Future[Any]],
+    loop: asyncio.AbstractEventLoop,
+    trouble: Callable[[], str],
 ) -> None:
-    if waits.done():
-        return
-    if why := trouble():
-        waits.set_exception(not_recorded(why))
-    else:
-        bounded(waits, loop, trouble, AGAIN_SECONDS)
+    left = [one for one in waits if not one.done()]
+    if left and (why := trouble()):
+        for one in left:
+            one.set_exception(not_recorded(why))
+    elif left:
+        bounded(left, loop, trouble, AGAIN_SECONDS)
 
 
 def finish(wanted: Iterable[Wanted], error: Exception | None) -> None:
