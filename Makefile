@@ -54,12 +54,13 @@ bench: $(READY) ## accuracy, references, explanation, throughput, batch, ledger:
 peers: $(READY) ## our models beside those of other libraries that are installed: .[peers]; an hour
 	@$(PY) -m benchmarks.peers
 
-soak: $(READY) ## a steady load on a server, MINUTES=10, four times too much, 20 changes of the champion, 10,000 wrong bodies, kills, a ledger's every byte altered
+soak: $(READY) ## a steady load on a server, MINUTES=10, four times too much, 20 changes of the champion, 10,000 wrong bodies, kills, outages, a ledger's every byte altered
 	@$(PY) -m benchmarks.soak $(MINUTES)
 	@$(PY) -m benchmarks.overload
 	@$(PY) -m benchmarks.swaps
 	@$(PY) -m benchmarks.fuzz
 	@$(PY) -m benchmarks.restarts
+	@$(PY) -m benchmarks.outages
 	@$(PY) -m benchmarks.crashes
 	@$(PY) -m benchmarks.tampering
 

@@ -36,7 +36,7 @@ class Jwks:
 
         Args:
             source: a path, or an address as `is_source` takes it.
-            now: in seconds since 1970.
+            now: in seconds, by a clock that nobody sets.
         """
         self._source = source
         self._now = now
@@ -63,7 +63,7 @@ class Jwks:
         age = self._now() - self._tried
         unknown = REFRESH_SECONDS if self._keys else RETRY_SECONDS
         wait = STALE_SECONDS if kid in self._keys else unknown
-        return not 0 <= age < wait
+        return age >= wait
 
     async def _refresh(self) -> None:
         try:

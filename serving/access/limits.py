@@ -33,7 +33,7 @@ class Limits:
         Args:
             per_minute: of each budget.
             at_once: requests of one tenant that may be under way.
-            now: in seconds since 1970.
+            now: in seconds, by a clock that nobody sets.
         """
         self._per_minute = per_minute
         self._at_once = at_once

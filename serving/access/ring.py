@@ -24,6 +24,7 @@ from serving.problem import ACCESS_UNAVAILABLE, RefusedError
 log = logging.getLogger("seedrate.access")
 
 CACHE_SECONDS = 5.0
+ANSWER_SECONDS = 0.8  # a store that is silent for longer is away: callers are told within 1 s
 MOST_KNOWN = 10_000
 
 
@@ -41,7 +42,7 @@ class KeyRing:
 
         Args:
             store: of the keys; asked in a thread, so that no request waits for another's look-up.
-            now: in seconds since 1970.
+            now: in seconds, by a clock that nobody sets.
         """
         self._store = store
         self._now = now
@@ -58,7 +59,7 @@ class KeyRing:
         digest, revision = hashlib.sha256(text).digest(), self._store.revision()
         known = self._known.get(digest)
         if known is not None and known.revision == revision:
-            if 0 <= self._now() - known.since < CACHE_SECONDS:
+            if self._now() - known.since < CACHE_SECONDS:
                 return known.caller
         since = self._now()
         record = await self._asked(text.decode("latin-1"))
@@ -76,11 +77,12 @@ class KeyRing:
 
     async def _asked(self, text: str) -> KeyRecord:
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._store.check, text
-            )
+            async with asyncio.timeout(ANSWER_SECONDS if self._store.remote else None):
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._store.check, text
+                )
         except (SQLAlchemyError, OSError, InputError) as error:
-            log.error("keys cannot be checked: %s", error)
+            log.error("keys cannot be checked: %s", str(error) or "their store is silent")
             detail = "keys cannot be checked; the server's log says why"
             raise RefusedError(ACCESS_UNAVAILABLE, detail, headers={"Retry-After": "5"}) from None
 

@@ -1,4 +1,8 @@
-"""The composition root of access: settings in, a guard and a store of keys out."""
+"""The composition root of access: settings in, a guard and a store of keys out.
+
+Where a key or a token ends is a time of day; how long ago something was is told by a clock that
+nobody sets.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,10 @@ def guard(settings: Settings) -> Guard:
     """Return the guard of a server."""
     access = settings.access
     return Guard(
-        ring=KeyRing(key_store(settings), time.time),
+        ring=KeyRing(key_store(settings), time.monotonic),
         issuer=_issuer(settings) if access.jwks else None,
-        limits=Limits(access.per_minute, access.at_once, time.time),
-        refusals=Refusals(audit(settings), time.time),
+        limits=Limits(access.per_minute, access.at_once, time.monotonic),
+        refusals=Refusals(audit(settings), time.monotonic),
     )
 
 
@@ -46,4 +50,4 @@ def _issuer(settings: Settings) -> Issuer:
         scope_claim=access.scope_claim,
         longest_seconds=access.token_seconds,
     )
-    return Issuer(rules, Jwks(access.jwks, time.time), time.time)
+    return Issuer(rules, Jwks(access.jwks, time.monotonic), time.time)

@@ -38,6 +38,7 @@ from pricing.errors import InputError
 from serving.access.credential import CredentialError, Why
 from serving.access.key import Key
 from serving.access.pepper import Pepper
+from serving.postgres import AWAY
 
 SLOTS = (1, 2)
 TOUCH_SECONDS = 60  # between two notes of when a key was last used
@@ -183,6 +184,11 @@ class KeyStore:
             with self.engine.begin() as connection:
                 connection.execute(update(TABLE).where(TABLE.c.id == record.id).values(used=now))
 
+    @property
+    def remote(self) -> bool:
+        """Return whether a question takes a way over the network."""
+        return self._file is None
+
     def revision(self) -> int:
         """Return a number that changes with every change to a SQLite file; 0 for a server."""
         if self._file is None:
@@ -209,7 +215,13 @@ class KeyStore:
             path = Path(self._file)
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        engine = create_engine(self.url, pool_pre_ping=self._file is None, hide_parameters=True)
+        postgres = make_url(self.url).get_backend_name() == "postgresql"
+        engine = create_engine(
+            self.url,
+            pool_pre_ping=self.remote,
+            hide_parameters=True,
+            connect_args=AWAY if postgres else {},
+        )
         with engine.begin() as connection:
             connection.execute(CreateTable(TABLE, if_not_exists=True))
         return engine

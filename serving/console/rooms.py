@@ -18,9 +18,10 @@ from serving.console.cohort import Cohort
 from serving.desk import Desk
 from serving.ledger import reprice
 from serving.ledger.anchors import Anchors
-from serving.ledger.ledger import Ledger, not_recorded
+from serving.ledger.ledger import Ledger
 from serving.ledger.reprice import DeskOf
 from serving.ledger.store import TROUBLES
+from serving.ledger.waiting import not_recorded
 from serving.office import Office
 from serving.settings import Settings
 from serving.shadow import Shadow

@@ -15,7 +15,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -34,22 +33,18 @@ from serving.ledger.store import (
 )
 from serving.ledger.tiles import Tiles
 from serving.ledger.tree import Edge, ProofError
-from serving.problem import KEY_IN_USE, NOT_RECORDED, OVERLOADED, RefusedError
+from serving.ledger.waiting import ANSWER_SECONDS, Waiting, Wanted, bounded, finish, not_recorded
+from serving.problem import KEY_IN_USE, OVERLOADED, RefusedError
 
 log = logging.getLogger("seedrate.ledger")
 
 MOST_ROWS = 512  # of a batch
 RETRY_SECONDS = 1.0
 CHECKPOINT_SECONDS = 1.0
-ANSWER_SECONDS = 1.0  # a store that is silent for longer is away, until it answers
+COMMIT_SECONDS = 2.0  # of a batch; one that takes longer is taken for a store that is away
+LOOK_SECONDS = 1.0  # between two looks at a store over a network of which nothing is asked
+CLOSE_SECONDS = 20.0  # for what waits to be recorded, at the end
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    entry: Entry
-    recorded: asyncio.Future[Kept | None]
-    loop: asyncio.AbstractEventLoop
 
 
 class Ledger:
@@ -81,17 +76,17 @@ class Ledger:
         self._held = held
         self._most_waiting = most_waiting
         self.now, self.new_id = now, new_id
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._flying: set[tuple[str, str]] = set()
         self._unsure: Counter[tuple[str, str]] = Counter()  # keys of what waits to be recorded
         self._work = threading.Event()
-        self._called = self._closing = self._is_open = False
+        self._fresh: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Kept | None]]] = {}
+        self._closing = self._is_open = False
         self._signer: Signer | None = None
-        self._edge = Edge()
-        self._signed, self._signed_at = 0, 0.0  # the size of the newest checkpoint, and when
-        self._wanted: list[tuple[asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self._edge, self._signed, self._signed_at = Edge(), 0, 0.0  # the newest checkpoint, when
+        self._wanted: list[Wanted] = []
         self._trouble = "it is being opened"
-        self._writing_since, self._silent = math.inf, False
+        self._asking_since, self._silent = math.inf, False
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
@@ -99,8 +94,9 @@ class Ledger:
     @property
     def trouble(self) -> str:
         """Return why nothing can be recorded, or an empty string."""
-        silent = self._silent or time.monotonic() > self._writing_since + ANSWER_SECONDS
-        return self._trouble or (self._no_answer() if silent else "")
+        slow = time.monotonic() > self._asking_since + COMMIT_SECONDS
+        seconds = ANSWER_SECONDS if self._silent else COMMIT_SECONDS
+        return self._trouble or (self._no_answer(seconds) if self._silent or slow else "")
 
     @property
     def waiting(self) -> int:
@@ -153,15 +149,16 @@ class Ledger:
         loop = asyncio.get_running_loop()
         recorded: asyncio.Future[Kept | None] = loop.create_future()
         self._unsure[entry.request_of_tenant] += 1
-        self._waiting.append(_Waiting(entry, recorded, loop))
-        if not self._called:
-            self._called = True
-            loop.call_soon(self._call)
+        self._waiting.append(Waiting(entry, recorded, loop))
+        if loop not in self._fresh:
+            self._fresh[loop] = []
+            loop.call_soon(self._call, loop)
+        self._fresh[loop].append(recorded)
         return await recorded
 
-    def _call(self) -> None:
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
         """Call the writer once all that is ready now has been priced, and not in between."""
-        self._called = False
+        bounded(self._fresh.pop(loop), loop, lambda: self.trouble)
         self._work.set()
 
     async def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
@@ -177,6 +174,7 @@ class Ledger:
         if not self._trouble and self._signed < max(least, self._edge.size):
             loop = asyncio.get_running_loop()
             signed: asyncio.Future[None] = loop.create_future()
+            bounded([signed], loop, lambda: self.trouble)
             self._wanted.append((signed, loop))
             self._work.set()
             await signed
@@ -194,27 +192,29 @@ class Ledger:
         try:
             return await self._ask_far(question) if self.store.remote else question()
         except TROUBLES as error:
-            raise not_recorded(str(error) or self._no_answer()) from error
+            raise not_recorded(str(error) or self._no_answer(ANSWER_SECONDS)) from error
 
     async def _ask_far(self, question: Callable[[], Answer]) -> Answer:
         """Ask over a network, where the other side may be silent for ever."""
+        if self._silent:
+            raise TimeoutError
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await asyncio.to_thread(question)
         except TimeoutError:
             self._silent = True
+            self._work.set()  # the writer looks when it answers again
             raise
-        self._silent = False
         return answer
 
-    def _no_answer(self) -> str:
-        return f"{self.store.name} must answer within {ANSWER_SECONDS:g} s, however: it is silent"
+    def _no_answer(self, seconds: float) -> str:
+        return f"{self.store.name} must answer within {seconds:g} s, however: it is silent"
 
     def close(self) -> None:
-        """Record what waits, then let the store go."""
+        """Record what waits, then let the store go; one that is silent is left."""
         self._closing = True
         self._work.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         while not (self._closing and not self._waiting):
@@ -223,12 +223,19 @@ class Ledger:
                 self._work.wait(RETRY_SECONDS)
                 self._work.clear()
                 continue
-            self._work.wait(CHECKPOINT_SECONDS if self._signed < self._edge.size else None)
+            called = self._work.wait(self._idle_seconds())
             self._work.clear()
             while self._waiting and self._is_open:
                 self._write(self._take())
-            self._settle(due=bool(self._wanted) or self._closing)
+            if self.store.remote and (self._silent or not called):
+                self._check(self._look)
+            self._check(self._settle)
         self._let_go("it is closed")
+
+    def _idle_seconds(self) -> float | None:
+        if self.store.remote:
+            return LOOK_SECONDS
+        return CHECKPOINT_SECONDS if self._signed < self._edge.size else None
 
     def _open(self) -> bool:
         try:
@@ -240,8 +247,7 @@ class Ledger:
             if self._trouble != before:  # and not once a second
                 log.error("%s", self._trouble)
             return False
-        self._trouble = ""
-        self._is_open = True
+        self._trouble, self._silent, self._is_open = "", False, True
         self._opened.set()
         return True
 
@@ -261,11 +267,11 @@ class Ledger:
             says = {"verifier": self._signer.verifier.line}
             self._append([of_ledger(KEY, self.new_id(now), now, says)])
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[Waiting]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
 
-    def _write(self, batch: list[_Waiting]) -> None:
-        self._writing_since = time.monotonic()
+    def _write(self, batch: list[Waiting]) -> None:
+        self._asking_since = time.monotonic()
         try:
             taken = self._append([one.entry for one in batch])
         except Exception as error:
@@ -275,7 +281,7 @@ class Ledger:
         else:
             self._tell(batch, [_taken(one.entry, taken) for one in batch], None)
         finally:
-            self._writing_since = math.inf
+            self._asking_since = math.inf
 
     def _append(self, entries: Sequence[Entry]) -> dict[tuple[str, str], Kept]:
         """Commit a batch; return what was recorded before under keys of it."""
@@ -306,11 +312,28 @@ class Ledger:
             taken |= {(one.tenant, one.key): self.store.find_keys(one.tenant, [one.key])[one.key]}
         return taken
 
-    def _settle(self, *, due: bool) -> None:
-        """Keep full tiles, and sign what is durable, if it is time."""
+    def _check(self, act: Callable[[], None]) -> None:
+        """Do what nobody waits for; if it fails, the store is opened anew."""
         if not self._is_open:
             return
+        self._asking_since = time.monotonic()
+        try:
+            act()
+        except Exception as error:
+            log.exception("the ledger is in trouble")
+            self._let_go(str(error))
+        finally:
+            self._asking_since = math.inf
+
+    def _look(self) -> None:
+        """Ask the store whether it is there, and has not lost anything."""
+        check_not_smaller(self.store.size(), self._signed)
+        self._silent = False
+
+    def _settle(self) -> None:
+        """Keep full tiles, and sign what is durable, if it is time."""
         wanted, self._wanted = self._wanted, []
+        due = bool(wanted) or self._closing
         try:
             if due and self.store.remote:  # others record too
                 self._edge = self.store.reader.head()
@@ -318,11 +341,9 @@ class Ledger:
             if due or time.monotonic() >= self._signed_at + CHECKPOINT_SECONDS:
                 self._sign()
         except Exception as error:
-            log.exception("no checkpoint was signed")
-            self._let_go(str(error))
-            _finish(wanted, error)
-        else:
-            _finish(wanted, None)
+            finish(wanted, error)
+            raise
+        finish(wanted, None)
 
     def _sign(self) -> None:
         size, signer = self._edge.size, self._signer
@@ -335,7 +356,7 @@ class Ledger:
         self._signed, self._signed_at = size, time.monotonic()
 
     def _tell(
-        self, batch: list[_Waiting], outcomes: Sequence[Kept | None], error: Exception | None
+        self, batch: list[Waiting], outcomes: Sequence[Kept | None], error: Exception | None
     ) -> None:
         """Wake the requests of a batch, all of one event loop at once."""
         for loop in {one.loop for one in batch}:
@@ -348,7 +369,7 @@ class Ledger:
                 log.warning("%d quotes were decided, and nobody waits any more", len(mine))
                 self._unsure.subtract(one.entry.request_of_tenant for one, _ in mine)
 
-    def _wake(self, waiters: list[tuple[_Waiting, Kept | None]], error: Exception | None) -> None:
+    def _wake(self, waiters: list[tuple[Waiting, Kept | None]], error: Exception | None) -> None:
         for waiter, kept in waiters:
             key = waiter.entry.request_of_tenant
             self._unsure[key] -= 1
@@ -365,7 +386,7 @@ class Ledger:
             batch = self._take()
             self._tell(batch, [None] * len(batch), error)
         wanted, self._wanted = self._wanted, []
-        _finish(wanted, error)
+        finish(wanted, error)
 
     def _let_go(self, why: str) -> None:
         self.store.close()
@@ -377,24 +398,3 @@ def _taken(entry: Entry, taken: Mapping[tuple[str, str], Kept]) -> Kept | None:
     """Return what the key of an entry holds, if that is not the entry itself."""
     kept = taken.get(entry.key_of_tenant)
     return None if kept is None or kept.quote_id == entry.quote_id else kept
-
-
-def not_recorded(why: str) -> RefusedError:
-    """Return the refusal of a quote that cannot be kept, and so is not given."""
-    return RefusedError(NOT_RECORDED, f"the ledger says: {why}", headers={"Retry-After": "2"})
-
-
-def _finish(
-    wanted: list[tuple[asyncio.Future[None], asyncio.AbstractEventLoop]], error: Exception | None
-) -> None:
-    for signed, loop in wanted:
-        loop.call_soon_threadsafe(_end, signed, error)
-
-
-def _end(signed: asyncio.Future[None], error: Exception | None) -> None:
-    if signed.done():
-        return
-    if error is None:
-        signed.set_result(None)
-    else:
-        signed.set_exception(not_recorded(str(error)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from serving.ledger.entry import Entry, Kept
-from serving.ledger.ledger import not_recorded
+from serving.ledger.waiting import not_recorded
 
 
 class NoLedger:

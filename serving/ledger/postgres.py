@@ -19,15 +19,12 @@ from serving.ledger.entry import Entry, Kept
 from serving.ledger.reading import Reader
 from serving.ledger.store import TakenError, check_not_smaller, grown
 from serving.ledger.tree import Edge
+from serving.postgres import AWAY
 
-OPTIONS = {  # of a connection: whoever waits is told soon that the database is away
-    "connect_timeout": "2",
-    "options": "-c synchronous_commit=on -c lock_timeout=2000 -c statement_timeout=5000",
-    "keepalives_idle": "2",
-    "keepalives_interval": "1",
-    "keepalives_count": "2",
-}
+OPTIONS = {**AWAY, "options": f"{AWAY['options']} -c synchronous_commit=on"}
 MIGRATING = 7_336_673_283  # the number of an advisory lock: one process migrates at a time
+NO_HEAD = "the head must be there"
+SELECT_SIZE = "SELECT size FROM head WHERE id = 0"
 SELECT_HEAD = "SELECT size, edge FROM head WHERE id = 0 FOR UPDATE"
 UPDATE_HEAD = "UPDATE head SET size = %s, edge = %s WHERE id = 0"
 INSERT = """
@@ -86,6 +83,7 @@ class PostgresStore:
         if not ready:
             with self._engine.begin() as connection:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
                 migrate.upgrade(connection)
         self._database = psycopg.connect(self._address, autocommit=True)
@@ -95,7 +93,7 @@ class PostgresStore:
         with self.database.transaction():
             found = self.database.execute(SELECT_HEAD, prepare=True).fetchone()
             if found is None:
-                raise psycopg.OperationalError("the head must be there")
+                raise psycopg.OperationalError(NO_HEAD)
             edge = Edge.unpacked(found[0], bytes(found[1]))
             check_not_smaller(edge.size, seen)
             larger = grown(edge, entries)
@@ -135,6 +133,13 @@ class PostgresStore:
         ]
         if listed:
             self.database.execute(INSERT_LISTED, _columnwise(listed), prepare=True)
+
+    def size(self) -> int:
+        """Return the size of the log, asked over the connection that writes."""
+        found = self.database.execute(SELECT_SIZE, prepare=True).fetchone()
+        if found is None:
+            raise psycopg.OperationalError(NO_HEAD)
+        return int(found[0])
 
     def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""

@@ -100,6 +100,10 @@ class SqliteStore:
         self._edge = edge
         return edge
 
+    def size(self) -> int:
+        """Return the size of the log: nobody else writes it."""
+        return self._edge.size
+
     def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
         """Return what is recorded under keys of a tenant, by key: ten times as fast by hand."""
         found: dict[str, Kept] = {}

@@ -42,6 +42,9 @@ class Store(Protocol):
             TakenError: an id or a key is recorded already.
         """
 
+    def size(self) -> int:
+        """Return the size of the log, asked over the connection that writes."""
+
     def find_keys(self, tenant: str, keys: Sequence[str]) -> dict[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""
 

@@ -28,7 +28,7 @@ class TimedStore:
         self._now = now
         self._oldest_us = 0
         self.name, self.remote, self.reader = store.name, store.remote, store.reader
-        self.open, self.close = store.open, store.close
+        self.open, self.close, self.size = store.open, store.close, store.size
         self.find, self.find_keys = store.find, store.find_keys
         self.keep_tile, self.keep_checkpoint = store.keep_tile, store.keep_checkpoint
         self.erase = store.erase

@@ -117,11 +117,3 @@ def test_who_is_turned_away_for_being_one_too_many_uses_nothing_up() -> None:
         wait(limited)
     limited.leave("bank")
     assert sum(passes(limited) for _ in range(200)) == 99
-
-
-def test_a_clock_that_is_set_back_keeps_nobody_out_for_long() -> None:
-    clock = Clock(MINUTE)
-    limited = limits(clock)
-    assert passes(limited, cost=100)
-    clock.at -= 3600
-    assert passes(limited)

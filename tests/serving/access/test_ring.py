@@ -106,19 +106,6 @@ def test_beside_a_database_server_a_revocation_holds_after_five_seconds(
     ring.close()
 
 
-def test_a_clock_that_is_set_back_prolongs_nothing(
-    store: CountingStore, ring: KeyRing, clock: Clock
-) -> None:
-    key = made(store)
-    ask(ring, key.text)
-    settle(ring)
-    ask(ring, key.text)
-    asked = len(store.asked)
-    clock.at -= 1000
-    ask(ring, key.text)
-    assert len(store.asked) == asked + 1
-
-
 def test_what_was_refused_is_asked_again(store: CountingStore, ring: KeyRing) -> None:
     key = made(store)
     for _ in range(2):

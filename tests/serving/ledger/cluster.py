@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 NUMBERS = count()
@@ -63,6 +64,28 @@ class Cluster:
             self.process.send_signal(how)
             self.process.wait(60)
             self.process = None
+
+    def kill(self) -> None:
+        """Kill the postmaster; what it had started goes by itself."""
+        children = self.processes()[1:]
+        self.stop(signal.SIGKILL)
+        psutil.wait_procs(children, timeout=30)
+
+    def freeze(self) -> None:
+        """Let it take what is sent, and answer nothing."""
+        for one in self.processes():
+            one.suspend()
+
+    def thaw(self) -> None:
+        """Let it answer again."""
+        for one in self.processes():
+            one.resume()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return what runs, the postmaster first."""
+        assert self.process is not None
+        postmaster = psutil.Process(self.process.pid)
+        return [postmaster, *postmaster.children(recursive=True)]
 
     def database(self) -> str:
         """Return the URL of a fresh, empty database."""

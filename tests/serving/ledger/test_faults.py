@@ -19,7 +19,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -231,14 +230,26 @@ def test_a_database_that_hangs_is_told_from_one_that_answers(
 ) -> None:
     url, _ = far
     quoted(url)
-    assert cluster.process is not None
-    family = psutil.Process(cluster.process.pid)
-    all_of_it = [family, *family.children(recursive=True)]
-    for one in all_of_it:
-        one.suspend()
+    cluster.freeze()
     try:
         refuses(url)
     finally:
-        for one in all_of_it:
-            one.resume()
+        cluster.thaw()
+    until_ready(url)  # though nobody asks for a quote
     quoted(url)
+
+
+def test_a_server_of_which_nothing_is_asked_says_that_its_database_is_away(
+    cluster: Cluster, far: tuple[str, str]
+) -> None:
+    url, _ = far
+    quoted(url)
+    cluster.kill()
+    try:
+        until(lambda: call(f"{url}/readyz")[0] == 503)
+        assert call(f"{url}/livez")[0] == 200
+    finally:
+        cluster.start()
+    until_ready(url)
+    status, _, _ = call(f"{url}/v1/quotes", GOOD)
+    assert status == 201  # and not the connection of before

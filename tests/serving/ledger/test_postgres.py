@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 from serving.ledger import erasure, keyring, migrate, tree
 from serving.ledger.audit import audit
 from serving.ledger.listing import Sought
-from serving.ledger.postgres import PostgresStore
+from serving.ledger.postgres import SELECT_HEAD, PostgresStore
 from serving.ledger.schema import METADATA
 from serving.problem import RefusedError
 from tests.conftest import ROOT
@@ -172,6 +173,51 @@ def test_a_database_that_is_down_refuses_quickly_and_is_taken_up_again(
     store = PostgresStore(database)
     assert audit(store.reader).faults == []
     store.close()
+
+
+def test_who_waits_for_a_database_that_hangs_is_told_so(
+    cluster: Cluster, database: str, tmp_path: Path
+) -> None:
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        record(books, [entry("before")])
+        cluster.freeze()
+        try:
+            began = time.monotonic()
+            with pytest.raises(RefusedError, match="must answer within"):
+                record(books, [entry("x")])
+            with pytest.raises(RefusedError, match="must answer within"):
+                asyncio.run(books.checkpoint(9))
+            assert time.monotonic() - began < 10  # asked: 1 s each, on a machine that is not busy
+            with pytest.raises(RefusedError, match="answered first"), books.flight("local", "x"):
+                pass  # nobody knows yet whether it is recorded
+        finally:
+            cluster.thaw()
+        until = time.monotonic() + 15
+        while (books.trouble or books._unsure["local", "x"]) and time.monotonic() < until:
+            time.sleep(0.05)
+        record(books, [entry("again", key="x")])
+    store = PostgresStore(database)
+    assert len(store.find_keys("local", ["before", "x"])) == 2
+    assert audit(store.reader).faults == []
+    store.close()
+
+
+def test_a_server_that_stops_while_it_holds_the_head_keeps_the_others_out_for_seconds(
+    database: str, tmp_path: Path
+) -> None:
+    with ledger(tmp_path, store=PostgresStore(database)) as books:
+        frozen = PostgresStore(database)
+        frozen.open()
+        frozen.database.execute("BEGIN")
+        frozen.database.execute(SELECT_HEAD)  # and goes on no more
+        until, done = time.monotonic() + 30, False
+        while not done and time.monotonic() < until:
+            with suppress(RefusedError):
+                record(books, [entry("other")])
+                done = True
+            time.sleep(0.1)
+        assert done
+        frozen.close()
 
 
 @pytest.fixture
