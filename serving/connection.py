@@ -9,7 +9,7 @@ the gate's words, in a task of its own, would cost what is needed to answer the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,6 +20,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, with a time in which a request must come whole and an answer must be read."""
 
     patience_seconds = 11.0  # this and the next are set once the settings are read
+    slow: Mapping[str, float] = {}  # seconds for what is posted to these paths
     is_full: Callable[[], bool] = staticmethod(lambda: False)  # whether a request is one too many
     turned_away: Callable[[], bytes]  # gives the answer to it
     away = False  # the request that comes is one too many
@@ -45,6 +46,8 @@ class Connection(HttpToolsProtocol):
         self.away = self._too_many()
         if not self.away:
             super().on_headers_complete()
+            if self.timer is not None and self.scope["path"] in self.slow:
+                self._begin(self.slow[self.scope["path"]])
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; that of one too many is dropped."""
@@ -78,9 +81,10 @@ class Connection(HttpToolsProtocol):
         asks = self.parser.get_method() == b"POST" and not self.expect_100_continue
         return free and asks and type(self).is_full()
 
-    def _begin(self) -> None:
+    def _begin(self, seconds: float | None = None) -> None:
         self._end()
-        self.timer = self.loop.call_later(self.patience_seconds, self.transport.abort)
+        patience = self.patience_seconds if seconds is None else seconds
+        self.timer = self.loop.call_later(patience, self.transport.abort)
 
     def _end(self) -> None:
         if self.timer is not None:

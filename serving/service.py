@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from serving.connection import GRACE_SECONDS, Connection
-from serving.doors import JSON
+from serving.doors import JSON, PAGES
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
 from serving.settings import Settings
 
@@ -34,7 +34,7 @@ IN_WORKERS = {
 TUNED: dict[str, Any] = {
     "workers": 1,  # one process writes to the ledger
     "threads": 1,
-    "traffic": {"timeout": 15},  # BentoML keeps a timer that long a request; ours is shorter
+    "traffic": {"timeout": None},  # the gate has a limit for every request, and a door its own
     "http": {"host": "127.0.0.1", "port": 3000},
     "metrics": {"enabled": False},  # GET /metrics is ours; theirs label raw paths
     "logging": {"access": {"enabled": False}},
@@ -57,6 +57,7 @@ def gate(app: ASGIApp) -> ASGIApp:
     """Return the gate in front of BentoML's own application."""
     parts = server()
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
+    Connection.slow = {door.path: door.seconds + GRACE_SECONDS for door in PAGES if door.file}
     Connection.is_full = parts.admission.is_full
     Connection.turned_away = parts.admission.turn_away
     return parts.door(behind=app)

@@ -31,6 +31,7 @@ class Scored:
     row: int  # from 1, in the book
     reference: Any
     kind: str | None
+    amount: float | None  # in the policy's currency; None where it was not sound
     quote: Quote | None
     problem: str | None
 
@@ -42,6 +43,7 @@ def schema(column_set: ColumnSet) -> dict[str, pl.DataType | type[pl.DataType]]:
         "row": pl.Int64,
         "reference": pl.String,
         "instrument": pl.String,
+        "amount": pl.Float64,
         "figure": pl.String,
         **dict.fromkeys(FRACTIONS, pl.Float64),
         "grade": pl.Int8,
@@ -74,6 +76,7 @@ def table(
             "row": one.row,
             "reference": one.reference,
             "instrument": one.kind,
+            "amount": one.amount,
             "problem": one.problem,
             **({} if one.quote is None else {**_told(one.quote), "grade": next(grades)}),
             **digests,

@@ -60,7 +60,7 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def scored(task: Task, jobs: int = 1) -> pl.DataFrame:
     run.begin(task, "code")
     scorer = task.scorer()
-    run.score(task, scorer, task.read(scorer.contract), jobs, lambda rows: None)
+    run.score(task, scorer, task.read(scorer.contract), jobs, lambda rows, wrong: None)
     return pl.read_parquet(task.out)
 
 
@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(task: Task, tmp_path: P
     again = replace(task, out=tmp_path / "again.parquet")
     done = 0
 
-    def killed(rows: int) -> None:
+    def killed(rows: int, wrong: int) -> None:
         nonlocal done
         done += rows
         if done > 6:
