@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any, cast
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 GRACE_SECONDS = 1.0  # in which the gate may still say why
@@ -20,7 +22,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, with a time in which a request must come whole and an answer must be read."""
 
     patience_seconds = 11.0  # this and the next are set once the settings are read
-    slow: Mapping[str, float] = {}  # seconds for what is posted to these paths
+    straight: Mapping[bytes, tuple[ASGIApp, float]] = {}  # where files come: by whom, how long
     is_full: Callable[[], bool] = staticmethod(lambda: False)  # whether a request is one too many
     turned_away: Callable[[], bytes]  # gives the answer to it
     away = False  # the request that comes is one too many
@@ -44,10 +46,13 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin an answer, unless the request is one too many."""
         self.away = self._too_many()
-        if not self.away:
+        if self.away:
+            return
+        straight = self.straight.get(self.url)
+        if straight is None:
             super().on_headers_complete()
-            if self.timer is not None and self.scope["path"] in self.slow:
-                self._begin(self.slow[self.scope["path"]])
+        else:
+            self._go_straight(*straight)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; that of one too many is dropped."""
@@ -74,6 +79,14 @@ class Connection(HttpToolsProtocol):
         """Begin anew: it is read, and what came meanwhile may be half a request."""
         self._begin()
         super().resume_writing()
+
+    def _go_straight(self, door: ASGIApp, seconds: float) -> None:
+        """Hand a request to our door without what BentoML has before it: a timer, one for all."""
+        usual, self.app = self.app, cast("Any", door)
+        super().on_headers_complete()
+        self.app = usual
+        if self.timer is not None:
+            self._begin(seconds)
 
     def _too_many(self) -> bool:
         """Say whether to turn it away; whoever only looks, or has an answer to come, is let in."""

@@ -34,7 +34,7 @@ IN_WORKERS = {
 TUNED: dict[str, Any] = {
     "workers": 1,  # one process writes to the ledger
     "threads": 1,
-    "traffic": {"timeout": None},  # the gate has a limit for every request, and a door its own
+    "traffic": {"timeout": 15},  # BentoML keeps a timer that long a request; ours is shorter
     "http": {"host": "127.0.0.1", "port": 3000},
     "metrics": {"enabled": False},  # GET /metrics is ours; theirs label raw paths
     "logging": {"access": {"enabled": False}},
@@ -57,10 +57,12 @@ def gate(app: ASGIApp) -> ASGIApp:
     """Return the gate in front of BentoML's own application."""
     parts = server()
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
-    Connection.slow = {door.path: door.seconds + GRACE_SECONDS for door in PAGES if door.file}
     Connection.is_full = parts.admission.is_full
     Connection.turned_away = parts.admission.turn_away
-    return parts.door(behind=app)
+    door = parts.door(behind=app)
+    files = {one.path.encode(): one.seconds + GRACE_SECONDS for one in PAGES if one.file}
+    Connection.straight = {path: (door, seconds) for path, seconds in files.items()}
+    return door
 
 
 @bentoml.service(name="seedrate", **TUNED)

@@ -19,6 +19,8 @@ from pricing.errors import InputError
 from serving.access.caller import LOCAL
 from serving.app import Server
 from tests.conftest import ROOT
+from tests.serving.console.test_house import Browser as AsgiBrowser
+from tests.serving.console.test_house import key_of
 from tests.serving.known_key import KEY
 
 CHROMIUM = next(
@@ -89,6 +91,14 @@ def signed_in(chromium: Browser, url: str) -> dict[str, object]:
     state = dict(context.storage_state())
     context.close()
     return state
+
+
+@pytest.fixture
+def ann(server: Server) -> AsgiBrowser:
+    """Somebody of a bank who may have books priced, without a real browser."""
+    browser = AsgiBrowser(server)
+    browser.sign_in(key_of(server, {"console:read", "price"}))
+    return browser
 
 
 def enter(context: BrowserContext, url: str, key: str = KEY) -> None:

@@ -18,12 +18,13 @@ from serving.access.caller import LOCAL
 from serving.app import Server
 from serving.score.table import E2
 from tests.serving.console.conftest import enter
-from tests.serving.console.test_books import HERE, hundredths, process_of, waiting
+from tests.serving.console.test_books import HERE, hundredths
 from tests.serving.console.test_browser import PHONE, WIDE, findings, kept
 from tests.serving.console.test_house import key_of
+from tests.serving.console.test_shelf import process_of, waiting
 from tests.serving.score.test_score import BODIES, ROWS, WRONG
 
-LONG = 12_000  # rows: more than a part of 8,192
+LONG = 9_000  # rows: more than a part of 8,192
 DONE = 300_000  # milliseconds that a book may take on a machine that is busy
 Files = Callable[[str, list[dict[str, Any]]], Path]
 

@@ -166,3 +166,19 @@ def test_what_rows_leave_out_comes_from_the_defaults(task: Task) -> None:
     given = {"instrument": {"kind": "term_loan", "payment_months": 1}}
     (told,) = scored(replace(task, defaults=given)).to_dicts()
     assert (told["problem"], told["instrument"]) == (None, "term_loan")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"runway_months,amount\n1,2\n1,2,3\n", "book row 2 must be 2 cells"),
+        (b"runway_months,amount\n1,\xff\n", "book row 1 must be in UTF-8"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_says_where(
+    task: Task, tmp_path: Path, text: bytes, says: str
+) -> None:
+    book = tmp_path / "book.csv"
+    book.write_bytes(text)
+    with pytest.raises(InputError, match=says):
+        run.begin(replace(task, book=book), "code")
