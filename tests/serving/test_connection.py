@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import uvicorn
@@ -26,7 +26,7 @@ def app(name: str) -> ASGIApp:
 
 class Hasty(Connection):
     patience_seconds = 0.3
-    straight = {b"/file": (app("straight"), 30.0)}
+    straight: Mapping[bytes, tuple[ASGIApp, float]] = {b"/file": (app("straight"), 30.0)}
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def port() -> Iterator[int]:
 def slowly(port: int, path: str, seconds: float) -> bytes:
     """Post ten bytes in two halves, some seconds apart; return what comes back."""
     with socket.create_connection(("127.0.0.1", port)) as line:
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
-        line.sendall(head.encode() + b"12345")
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+        line.sendall(head.encode() + b"Connection: close\r\n\r\n12345")
         time.sleep(seconds)
         try:
             line.sendall(b"67890")
-            return line.recv(4096)
+            return line.makefile("rb").read()
         except (ConnectionResetError, BrokenPipeError):
             return b""
 

@@ -14,6 +14,7 @@ import pytest
 
 from serving.access.caller import Caller
 from serving.app import Server
+from serving.console.book import LOSSES, TAKEN
 from serving.console.books import shelf
 from serving.console.words import catalogue
 from serving.score.table import E2
@@ -100,9 +101,25 @@ def test_a_book_comes_back_priced_with_the_endpoints_numbers(server: Server, ann
         if line["price_bps"] is not None:
             assert sum(hundredths(line[n]) for n in parts) == hundredths(line["price_bps"])
             assert hundredths(line["price_bps"]) == exact[f"price{E2}"]
+    place = server.settings.books / here.rpartition("/")[2]
+    sums = json.loads((place / "summary.json").read_text())
+    assert sums["whole"]["loss"] == pytest.approx(
+        loss_of([*BODIES.values(), next(iter(BODIES.values()))], desk)
+    )
     noted = (server.settings.var / "audit.jsonl").read_text("utf-8")
     assert '"kind":"book_uploaded"' in noted
     assert noted.count('"kind":"book_downloaded"') == 2
+
+
+def loss_of(bodies: list[dict[str, Any]], desk: Any) -> float:
+    """Return the loss a year by the very replies of the endpoint, as the page of quotes has it."""
+    loss = 0.0
+    for body in bodies:
+        told = json.loads(desk.what_if(body, Caller("bank", "ann", frozenset())).body)
+        lines = {line["name"]: float(line["bps"]) for line in told["waterfall"]}
+        bps = sum(lines.get(name, 0.0) for name in (*LOSSES, TAKEN))
+        loss += body["instrument"]["amount"] * bps / 1e4
+    return loss
 
 
 def hundredths(text: str) -> int:
