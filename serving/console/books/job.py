@@ -33,7 +33,7 @@ from serving.score.run import Task
 from serving.settings import Settings
 
 MOST_ROWS = 1_000_000
-MOST_MEMORY_BYTES = 12 << 30  # of addresses; a process that prices takes 1.7 GiB of them
+MOST_MEMORY_BYTES = 4 << 30  # of addresses; a process that prices takes 1.7 GiB of them
 TELL_SECONDS = 0.5  # between two notes of how far it is
 
 

@@ -94,7 +94,7 @@ class Runner:
         self._stop.set()
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(10)
+            self._thread.join(5)
 
     def _go(self) -> None:
         looked = float("-inf")

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from models.pricer import Pricer
 from serving.access.audit import Audit, Event
+from serving.access.caller import Caller
 from serving.console import forms
 from serving.console.book import Total
 from serving.console.books import upload
@@ -156,14 +157,13 @@ class BooksPage:
         )
 
     async def _listed(self, visit: Visit, *, status: int = 200, refusal: str = "") -> Response:
-        books = await asyncio.to_thread(self._shelf.all_of, visit.caller)
-        told = [(kept, Progress.read(self._shelf.place(kept.id))) for kept in books]
+        told = await asyncio.to_thread(self._told, visit.caller)
         response = visit.page(
             "books.html",
             status=status,
             books=told,
             refusal=refusal,
-            waits=any(kept.is_under_way for kept in books) and not refusal,
+            waits=any(kept.is_under_way for kept, _ in told) and not refusal,
             most_waiting=MOST_UNDER_WAY,
             most_kept=MOST_KEPT,
             **self._common(visit),
@@ -171,6 +171,11 @@ class BooksPage:
         if status == 503:
             response.headers["Retry-After"] = "60"
         return response
+
+    def _told(self, caller: Caller) -> list[tuple[Kept, Progress | None]]:
+        """Return the books of a caller, each with how far it is."""
+        books = self._shelf.all_of(caller)
+        return [(kept, Progress.read(self._shelf.place(kept.id))) for kept in books]
 
     def _shown(self, visit: Visit, kept: Kept) -> Response:
         folder = self._shelf.place(kept.id)

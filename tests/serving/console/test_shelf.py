@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from serving.access.caller import Caller
@@ -142,6 +145,17 @@ def test_a_killed_process_is_shown_and_goes_on_from_where_it_was(
     assert EN("books.text_done") in ended(ann, here, 300)
     scored = pl.read_parquet(ann.get(f"{here}/scored.parquet").body)
     assert scored["row"].to_list() == [*range(1, MANY + 1)]
+
+
+def test_a_file_that_grows_without_measure_ends_its_own_process(ann: Browser) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 8192, pa.int32()), ["x" * 1_000_000])
+    file = io.BytesIO()
+    pq.write_table(pa.table({"reference": texts, "runway_months": [12.0] * 8192}), file)
+    assert len(file.getvalue()) < 100_000  # 8 GB when it is read
+    here = send(ann, form(token(ann), file.getvalue(), "bomb.parquet")).headers["location"]
+    page = ended(ann, here)
+    assert EN("books.state_interrupted") in page
+    assert EN("books.text_done") not in page
 
 
 def test_a_server_that_ends_in_order_leaves_the_book_to_the_next(
