@@ -125,7 +125,7 @@ def book(server: Server, asked: list[dict[str, Any]], rows: int, folder: Path) -
     run.begin(task, "benchmark")
     scorer = task.scorer()
     began = time.process_time()
-    run.score(task, scorer, task.read(scorer.contract), 1, lambda rows: None)
+    run.score(task, scorer, task.read(scorer.contract), 1, lambda rows, wrong: None)
     return rows / (time.process_time() - began)
 
 

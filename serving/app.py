@@ -143,6 +143,7 @@ class Server:
             self.shadow.start()
         for one in watches:
             one.start()
+        self.console.start()
         self.gauges.add(lambda: metrics(watches))
         self.gauges.add(self.shadow.metrics)
         self.office.standing = lambda: {w.source.alias: w.standing.document() for w in watches}

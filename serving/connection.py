@@ -9,8 +9,10 @@ the gate's words, in a task of its own, would cost what is needed to answer the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 GRACE_SECONDS = 1.0  # in which the gate may still say why
@@ -20,6 +22,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, with a time in which a request must come whole and an answer must be read."""
 
     patience_seconds = 11.0  # this and the next are set once the settings are read
+    straight: Mapping[bytes, tuple[ASGIApp, float]] = {}  # where files come: by whom, how long
     is_full: Callable[[], bool] = staticmethod(lambda: False)  # whether a request is one too many
     turned_away: Callable[[], bytes]  # gives the answer to it
     away = False  # the request that comes is one too many
@@ -43,8 +46,13 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin an answer, unless the request is one too many."""
         self.away = self._too_many()
-        if not self.away:
+        if self.away:
+            return
+        straight = self.straight.get(self.url)
+        if straight is None:
             super().on_headers_complete()
+        else:
+            self._go_straight(*straight)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; that of one too many is dropped."""
@@ -72,15 +80,24 @@ class Connection(HttpToolsProtocol):
         self._begin()
         super().resume_writing()
 
+    def _go_straight(self, door: ASGIApp, seconds: float) -> None:
+        """Hand a request to our door without what BentoML has before it: a timer, one for all."""
+        usual, self.app = self.app, cast("Any", door)
+        super().on_headers_complete()
+        self.app = usual
+        if self.timer is not None:
+            self._begin(seconds)
+
     def _too_many(self) -> bool:
         """Say whether to turn it away; whoever only looks, or has an answer to come, is let in."""
         free = self.cycle is None or self.cycle.response_complete
         asks = self.parser.get_method() == b"POST" and not self.expect_100_continue
         return free and asks and type(self).is_full()
 
-    def _begin(self) -> None:
+    def _begin(self, seconds: float | None = None) -> None:
         self._end()
-        self.timer = self.loop.call_later(self.patience_seconds, self.transport.abort)
+        patience = self.patience_seconds if seconds is None else seconds
+        self.timer = self.loop.call_later(patience, self.transport.abort)
 
     def _end(self) -> None:
         if self.timer is not None:

@@ -20,6 +20,7 @@ PUBLIC = "public"
 
 KEY = r"[A-Za-z0-9._~:+=-]{1,200}"  # of idempotency
 QUOTE_ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+BOOK_ID = "[0-9a-f]{32}"  # of an uploaded one
 PARTS = {
     "quote_id": QUOTE_ID,
     "key": f"{KEY}(?:#[0-9]{{1,3}})?",
@@ -28,6 +29,7 @@ PARTS = {
     "digest": "[0-9a-f]{16}",
     "model": "[0-9a-f]{64}",
     "number": "[1-9][0-9]{0,8}",
+    "book": BOOK_ID,
     "asset": "[a-z][a-z0-9-]{0,40}\\.(?:css|js|svg)",
 }
 _PART = re.compile(r"\{(\w+)\}")
@@ -47,6 +49,8 @@ class Door:
     keyed: bool = False  # needs an Idempotency-Key
     up_to: float = 0  # share of the places for prices that may be taken when it is let in; 0: all
     page: bool = False  # the console answers: a query, forms, cookies, and refusals as pages
+    file: bool = False  # a page takes a form with a file, of a size that the settings bound
+    seconds: float = 0  # that a page's answer may take; 0: what the settings say
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -104,7 +108,17 @@ def _page(
     return Door(method, CONSOLE + path, scope, says, most, replies, page=True)
 
 
-READ, EXPLAIN, PROMOTES = "console:read", "explain", "promote"
+READ, EXPLAIN, PROMOTES, PRICE = "console:read", "explain", "promote", "price"
+FILE_SECONDS = 600  # in which a file must come, or be fetched
+BOOK = "/portfolio/books/{book}"
+
+
+def _file(method: str, path: str, scope: str, says: str, replies: str = HTML) -> Door:
+    """Return a door through which a file comes or goes."""
+    takes, path = method == "POST", CONSOLE + path
+    return Door(method, path, scope, says, 0, replies, page=True, file=takes, seconds=FILE_SECONDS)
+
+
 PAGES = (  # what people see: docs/console.md
     _page("GET", "", PUBLIC, "Lead to the first page"),
     _page("GET", "/static/{digest}/{asset}", PUBLIC, "Return a style sheet or a picture"),
@@ -120,6 +134,12 @@ PAGES = (  # what people see: docs/console.md
     _page("POST", "/what-if", EXPLAIN, "Price a change, and record nothing", form=LARGE_FORM),
     _page("GET", "/compare", READ, "Show what tells two prices apart"),
     _page("GET", "/portfolio", READ, "Show the quoted book by grade, instrument and month"),
+    _page("GET", "/portfolio/books", READ, "Show the books that one has uploaded"),
+    _file("POST", "/portfolio/books", PRICE, "Take a book to be priced, and record nothing"),
+    _page("GET", BOOK, READ, "Show how far an uploaded book is, and what it comes to"),
+    _page("POST", BOOK, PRICE, "Cancel, go on with, or delete an uploaded book"),
+    _file("GET", f"{BOOK}/scored.parquet", READ, "Return its prices with their reasons", BYTES),
+    _file("GET", f"{BOOK}/scored.csv", READ, "Return them for spreadsheets", CSV),
     _page("GET", "/columns", READ, "Show the data dictionary"),
     _page("GET", "/ledger", READ, "Show the log, and whether it is the one seen last"),
     _page("POST", "/ledger/verify", READ, "Hash the end of the log again"),

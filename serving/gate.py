@@ -137,8 +137,8 @@ class Gate:
         console = self.console if _is_of(CONSOLE, scope["path"]) else None
         reply.added = PAGE_HEADERS if console else SECURITY_HEADERS
         try:
-            async with asyncio.timeout(self.timeout_seconds):
-                await self._pass(scope, receive, reply, console)
+            async with asyncio.timeout(self.timeout_seconds) as limit:
+                await self._pass(scope, receive, reply, console, limit)
         except Exception as error:
             if reply.said.status:
                 log.exception("an answer broke off")
@@ -150,7 +150,12 @@ class Gate:
         self.observe(reply.said)
 
     async def _pass(
-        self, scope: Scope, receive: Receive, reply: _Reply, console: House | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        reply: _Reply,
+        console: House | None,
+        limit: asyncio.Timeout,
     ) -> None:
         door = _door(scope["path"], scope["method"])
         if door.page and console is None:
@@ -161,6 +166,8 @@ class Gate:
         self._check_host(headers.get(b"host"))
         if console:
             reply.asked = True
+            if door.seconds:
+                limit.reschedule(asyncio.get_running_loop().time() + door.seconds)
             return await console.answer(door, scope, receive, reply.send)
         if scope["query_string"]:
             raise RefusedError(

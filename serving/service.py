@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from serving.collector import spare
 from serving.connection import GRACE_SECONDS, Connection
-from serving.doors import JSON
+from serving.doors import JSON, PAGES
 from serving.problem import MEDIA_TYPE, RefusedError, answer, new_error_id
 from serving.settings import Settings
 
@@ -59,7 +59,10 @@ def gate(app: ASGIApp) -> ASGIApp:
     Connection.patience_seconds = parts.settings.timeout_seconds + GRACE_SECONDS
     Connection.is_full = parts.admission.is_full
     Connection.turned_away = parts.admission.turn_away
-    return parts.door(behind=app)
+    door = parts.door(behind=app)
+    files = {one.path.encode(): one.seconds + GRACE_SECONDS for one in PAGES if one.file}
+    Connection.straight = {path: (door, seconds) for path, seconds in files.items()}
+    return door
 
 
 @bentoml.service(name="seedrate", **TUNED)

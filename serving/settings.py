@@ -161,6 +161,16 @@ SETTINGS = (
         "`on` lets the server run a promotion or rollback that two persons have agreed on in the "
         "console; `off` shows them the command.",
     ),
+    Setting(
+        "SEEDRATE_BOOK_MIB",
+        "64",
+        "Largest book that can be uploaded in the console, in MiB, 1 to 1024.",
+    ),
+    Setting(
+        "SEEDRATE_BOOK_DAYS",
+        "7",
+        "Days after which an uploaded book and its results are erased, 1 to 365.",
+    ),
     Setting("SEEDRATE_LIMIT_AT_ONCE", "64", "Requests of a tenant under way at once, 1 to 100000."),
     Setting(
         "SEEDRATE_LOG",
@@ -240,6 +250,8 @@ class Settings:
     origin: str  # of the ledger
     retention_years: int
     console_promotes: bool
+    book_mib: int
+    book_days: int
     access: AccessSettings
     telling: Telling
 
@@ -281,6 +293,8 @@ class Settings:
             origin=reader.origin("SEEDRATE_LEDGER_ORIGIN"),
             retention_years=reader.count("SEEDRATE_RETENTION_YEARS", most=100),
             console_promotes=reader.switch("SEEDRATE_CONSOLE_PROMOTES"),
+            book_mib=reader.count("SEEDRATE_BOOK_MIB", most=1024),
+            book_days=reader.count("SEEDRATE_BOOK_DAYS", most=365),
             access=_access(reader, environ, var),
             telling=_telling(reader),
         )
@@ -312,6 +326,11 @@ class Settings:
     def shadow(self) -> Path:
         """Return the file of what the challenger would have asked."""
         return self.var / "shadow.db"
+
+    @property
+    def books(self) -> Path:
+        """Return the folder of books that people have uploaded."""
+        return self.var / "books"
 
     @property
     def policies(self) -> Path:

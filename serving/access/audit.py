@@ -23,7 +23,7 @@ MOST_KINDS = 1024
 class Event:
     """One thing that happened; it holds names and ids, and never a credential."""
 
-    kind: str  # key_created, key_revoked, refused, exported
+    kind: str  # key_created, key_revoked, refused, exported, book_uploaded
     tenant: str = ""
     client: str = ""
     key_id: str = ""

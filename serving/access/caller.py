@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SCOPES: Mapping[str, str] = {
-    "price": "ask for quotes, which are recorded",
+    "price": "ask for quotes, which are recorded; have books priced in the console, which are not",
     "explain": "price and explain without recording",
     "model:read": "read the model's card, the columns and the interface",
     "ledger:read": "read the quotes recorded for the own tenant",

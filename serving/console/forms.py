@@ -26,6 +26,7 @@ from serving.problem import (
 FIELD = "token"
 MOST_FIELDS = 400
 URLENCODED = "application/x-www-form-urlencoded"
+WITH_FILE = "multipart/form-data"
 
 
 class Stamps:
@@ -50,12 +51,38 @@ class Stamps:
         Raises:
             RefusedError: `forbidden`.
         """
-        if not whose or not hmac.compare_digest(self.token(whose), form.get(FIELD, "")):
-            raise RefusedError(FORBIDDEN, "a form must carry the token of its page")
+        demand(self.token(whose) if whose else "", form)
 
     @cached_property
     def _pepper(self) -> Pepper:
         return Pepper.made(self._path, self._random_bytes)
+
+
+def demand(token: str, form: Mapping[str, str]) -> None:
+    """Let a form pass that carries a token.
+
+    Raises:
+        RefusedError: `forbidden`.
+    """
+    given = form.get(FIELD, "")
+    if not token or not hmac.compare_digest(token.encode(), given.encode()):
+        raise RefusedError(FORBIDDEN, "a form must carry the token of its page")
+
+
+def check_sender(request: Request, kind: str) -> None:
+    """Let a form begin that is of a kind, and of this site.
+
+    Raises:
+        RefusedError: it is not.
+    """
+    headers = request.headers
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != kind or "content-encoding" in headers:
+        raise RefusedError(UNSUPPORTED_MEDIA_TYPE, f"a form must be plain {kind}")
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise RefusedError(FORBIDDEN, "a form must be of this site")
+    if "origin" in headers and urlsplit(headers["origin"]).netloc != headers.get("host"):
+        raise RefusedError(FORBIDDEN, "a form must be of this site")
 
 
 async def read(request: Request, most_bytes: int) -> dict[str, str]:
@@ -64,14 +91,7 @@ async def read(request: Request, most_bytes: int) -> dict[str, str]:
     Raises:
         RefusedError: it is no such form.
     """
-    headers = request.headers
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != URLENCODED or "content-encoding" in headers:
-        raise RefusedError(UNSUPPORTED_MEDIA_TYPE, f"a form must be plain {URLENCODED}")
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise RefusedError(FORBIDDEN, "a form must be of this site")
-    if "origin" in headers and urlsplit(headers["origin"]).netloc != headers.get("host"):
-        raise RefusedError(FORBIDDEN, "a form must be of this site")
+    check_sender(request, URLENCODED)
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -22,6 +22,7 @@ from serving.access.credential import CredentialError, Why
 from serving.access.guard import Guard
 from serving.console import forms
 from serving.console.assets import Assets
+from serving.console.books.runner import Runner
 from serving.console.cookies import LANGUAGE, SESSION, VISITOR, keep
 from serving.console.forms import Stamps
 from serving.console.press import Press
@@ -49,6 +50,7 @@ class House:
     guard: Guard
     sessions: Sessions
     stamps: Stamps
+    books: Runner
 
     @property
     def answers(self) -> Mapping[tuple[str, str], Answer]:
@@ -88,8 +90,13 @@ class House:
         visit = self._visit(NOWHERE, request, caller, whose, {})
         await _refusal(visit, refused)(scope, _nothing, send)
 
+    def start(self) -> None:
+        """Let the work begin that goes on beside the pages."""
+        self.books.start()
+
     def close(self) -> None:
-        """Let the sessions go."""
+        """Let the sessions go, and that work stop."""
+        self.books.close()
         self.sessions.close()
 
     async def _answered(self, visit: Visit) -> Response:
@@ -135,6 +142,8 @@ class House:
             raise RefusedError(NOT_FOUND, "there is nothing here for this key")
 
     async def _form(self, door: Door, request: Request, whose: str) -> Mapping[str, str]:
+        if door.file:  # the page reads it, which asks for the token before it keeps anything
+            forms.check_sender(request, forms.WITH_FILE)
         if not door.most_bytes:
             return {}
         form = await forms.read(request, door.most_bytes)

@@ -8,10 +8,13 @@ import time
 from serving.access import root
 from serving.access.guard import Guard
 from serving.console.assets import Assets
+from serving.console.books.runner import Runner
+from serving.console.books.shelf import Shelf
 from serving.console.dossier import Archive
 from serving.console.forms import Stamps
 from serving.console.house import House
 from serving.console.pages import pages
+from serving.console.pages.books import BooksPage
 from serving.console.pages.ledger import LedgerPage
 from serving.console.pages.models import ModelsPage
 from serving.console.pages.promotions import PromotionsPage, runner
@@ -21,6 +24,8 @@ from serving.console.proposals import Proposals
 from serving.console.rooms import Rooms
 from serving.console.seen import Seen
 from serving.console.session import Sessions, Throttle
+
+ALONE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}  # a book is priced on one core
 
 
 def house(rooms: Rooms, guard: Guard) -> House:
@@ -37,7 +42,14 @@ def house(rooms: Rooms, guard: Guard) -> House:
     sign_in = SignIn(sessions, Throttle(time.time), audit, guard.refusals)
     run = runner(settings) if settings.console_promotes else None
     promotions = PromotionsPage(Proposals(keys, time.time), audit, run)
-    more = (LedgerPage(Seen(keys, time.time)), ModelsPage(Archive(settings)), promotions)
+    shelf = Shelf(settings.books, settings.book_days, time.time, lambda: secrets.token_hex(16))
+    books = Runner(shelf, audit, {"SEEDRATE_VAR": str(settings.var), **ALONE})
+    more = (
+        BooksPage(books, audit, settings.book_mib),
+        LedgerPage(Seen(keys, time.time)),
+        ModelsPage(Archive(settings)),
+        promotions,
+    )
     return House(
         rooms=rooms,
         pages=(sign_in.page(), *pages(), *(one.page() for one in more)),
@@ -46,4 +58,5 @@ def house(rooms: Rooms, guard: Guard) -> House:
         guard=guard,
         sessions=sessions,
         stamps=Stamps(settings.access.pepper, secrets.token_bytes),
+        books=books,
     )

@@ -23,7 +23,7 @@ from serving.collector import spare
 from serving.instruments import KINDS
 from serving.ledger.program import code_digest
 from serving.score.book import Book
-from serving.score.run import Task, begin, score, size, started, undone
+from serving.score.run import Task, begin, done, score, started
 from serving.score.scorer import Scorer
 from serving.settings import Settings
 
@@ -114,15 +114,15 @@ def _watched(task: Task, scorer: Scorer, book: Book, jobs: int, console: Console
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    left = sum(size(task, book, first) for first in undone(task, book))
-    done, began = 0, time.monotonic()
+    before, _ = done(task, book)
+    now, began = 0, time.monotonic()
     with Progress(*shown, console=console) as progress:
-        bar = progress.add_task("scored", total=book.rows, completed=book.rows - left, rate="")
+        bar = progress.add_task("scored", total=book.rows, completed=before, rate="")
 
-        def advance(rows: int) -> None:
-            nonlocal done
-            done += rows
-            rate = done / max(time.monotonic() - began, 1e-9)
+        def advance(rows: int, problems: int) -> None:
+            nonlocal now
+            now += rows
+            rate = now / max(time.monotonic() - began, 1e-9)
             progress.update(bar, advance=rows, rate=f"{rate:,.0f} rows/s")
 
         score(task, scorer, book, jobs, advance)

@@ -30,11 +30,12 @@ from pricing.errors import InputError, ModelError
 from serving.collector import spare
 from serving.contract import Contract
 from serving.score.book import Book
+from serving.score.csv_fault import csv_fault
 from serving.score.scorer import Scorer
 from serving.score.table import schema
 
 PART_ROWS = 8192
-Advance = Callable[[int], None]  # by so many rows
+Advance = Callable[[int, int], None]  # by so many rows, of which so many have no price
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def begin(task: Task, code: str) -> None:
     if task.out.suffix != ".parquet" or task.out.exists():
         given = f"{task.out} is there" if task.out.exists() else task.out
         raise InputError.of("out", "a new file named .parquet", given)
-    file.names(task.book)  # refuses what is no book before any work
+    _check_header(task.book)  # refuses what is no book before any work
     said = {
         "book": file.digest(task.book),
         "model": task.digest,
@@ -101,9 +102,25 @@ def begin(task: Task, code: str) -> None:
     else:
         _whole(run, lambda path: path.write_bytes(orjson.dumps(said)))
     copied = task.folder / "book.parquet"
-    if task.book.suffix not in (".parquet", ".pq") and not copied.exists():
+    if not _is_parquet(task.book) and not copied.exists():
         lazy = pl.scan_csv(task.book, infer_schema=False)
-        _whole(copied, lambda path: lazy.sink_parquet(path, row_group_size=8 * PART_ROWS))
+        try:
+            _whole(copied, lambda path: lazy.sink_parquet(path, row_group_size=8 * PART_ROWS))
+        except pl.exceptions.PolarsError as error:
+            raise csv_fault(task.book, error) from None
+
+
+def _check_header(book: Path) -> None:
+    try:
+        file.names(book)
+    except InputError as error:
+        if isinstance(error.__cause__, pl.exceptions.PolarsError) and not _is_parquet(book):
+            raise csv_fault(book, error.__cause__) from None
+        raise
+
+
+def _is_parquet(book: Path) -> bool:
+    return book.suffix in (".parquet", ".pq")
 
 
 def started(folder: Path) -> date | None:
@@ -118,9 +135,16 @@ def undone(task: Task, book: Book) -> list[int]:
     return [first for first in firsts if not part_file(task, first).exists()]
 
 
-def size(task: Task, book: Book, first: int) -> int:
-    """Return how many rows the part has that begins with a row."""
-    return min(task.part_rows, book.rows - first)
+def done(task: Task, book: Book) -> tuple[int, int]:
+    """Return how many rows stand in the parts that are there, and how many have no price."""
+    files = [part_file(task, first) for first in range(0, book.rows, task.part_rows)]
+    parts = [pl.read_parquet(file, columns=["problem"]) for file in files if file.exists()]
+    return sum(part.height for part in parts), sum(map(problems, parts))
+
+
+def problems(part: pl.DataFrame) -> int:
+    """Return how many rows have no price."""
+    return part.height - part["problem"].null_count()
 
 
 def score(task: Task, scorer: Scorer, book: Book, jobs: int, advance: Advance) -> None:
@@ -144,7 +168,7 @@ def _part(task: Task, scorer: Scorer, book: Book, first: int, advance: Advance) 
     tables = []
     for some in scorer.score(book, first, task.part_rows):
         tables.append(some)
-        advance(some.height)
+        advance(some.height, problems(some))
     _whole(part_file(task, first), pl.concat(tables).write_parquet)
 
 
@@ -153,7 +177,7 @@ def _by_many(task: Task, book: Book, left: list[int], jobs: int, advance: Advanc
     with ProcessPoolExecutor(jobs, spawn, _open, (task,)) as pool:
         try:
             for done in as_completed([pool.submit(_apart, first) for first in left]):
-                advance(size(task, book, done.result()))
+                advance(*done.result())
         except BrokenProcessPool as error:
             raise ModelError(f"a process that prices must not die, however: {error}") from None
         except BaseException:
@@ -179,9 +203,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _apart(first: int) -> int:
-    _part(**_OPENED, first=first, advance=lambda rows: None)
-    return first
+def _apart(first: int) -> tuple[int, int]:
+    _part(**_OPENED, first=first, advance=lambda rows, wrong: None)
+    part = pl.read_parquet(part_file(_OPENED["task"], first), columns=["problem"])
+    return part.height, problems(part)
 
 
 def _put_together(task: Task, scorer: Scorer, parts: list[Path]) -> None:

@@ -23,7 +23,7 @@ LOSSES = ("expected_loss", "expected_claims")  # the loss itself, by instrument
 E2 = "_bps_e2"  # a whole number of 0.01 bp
 HORIZONS = ("12", "36", "60", "lifetime")  # of a PD
 FRACTIONS = ("rate", *(f"pd_{horizon}" for horizon in HORIZONS), "lgd")
-SAID = ("reference", "instrument", "problem")  # of a row, priced or not
+SAID = ("reference", "instrument", "amount", "problem")  # of a row, priced or not
 BPS = (f"price{E2}", f"expected_loss{E2}", f"interval_low{E2}", f"interval_high{E2}")
 
 
@@ -34,6 +34,7 @@ class Scored:
     row: int  # from 1, in the book
     reference: Any
     kind: str | None
+    amount: float | None  # in the policy's currency; None where it was not sound
     quote: Quote | None
     problem: str | None
 
@@ -45,6 +46,7 @@ def schema(column_set: ColumnSet) -> dict[str, pl.DataType | type[pl.DataType]]:
         "row": pl.Int64,
         "reference": pl.String,
         "instrument": pl.String,
+        "amount": pl.Float64,
         "figure": pl.String,
         **dict.fromkeys(FRACTIONS, pl.Float64),
         "grade": pl.Int8,
@@ -70,7 +72,7 @@ def table(
         digests: of `model` and `policy`.
     """
     shape = schema(column_set)
-    said = [(one.row, one.reference, one.kind, one.problem) for one in rows]
+    said = [(one.row, one.reference, one.kind, one.amount, one.problem) for one in rows]
     heads = pl.DataFrame(
         said, {name: shape[name] for name in ("row", *SAID)}, orient="row"
     ).with_columns(pl.lit(digest).alias(name) for name, digest in digests.items())

@@ -37,6 +37,7 @@ def address(door: Door) -> str:
             "digest": "0" * 16,
             "model": "0" * 64,
             "number": "7",
+            "book": "0" * 32,
             "asset": "console.css",
         }
     )

@@ -79,5 +79,7 @@ def test_the_environment_is_read_in_one_place() -> None:
         "champion.py",
         "commands.py",
         "promotions.py",
+        "runner.py",
+        "job.py",
     }  # which pass it on whole
     assert os.environ is not None

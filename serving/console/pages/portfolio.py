@@ -11,7 +11,7 @@ from serving.console.charts import Bar, bars
 from serving.console.pages.quotes import search
 from serving.console.rooms import Rooms
 from serving.console.visit import Page, Visit
-from serving.doors import CONSOLE, READ
+from serving.doors import CONSOLE, PRICE, READ
 from serving.instruments import KINDS
 from serving.ledger.listing import Place, Sought
 
@@ -38,6 +38,7 @@ async def show(visit: Visit) -> Response:
         book=book,
         more=more,
         most=MOST,
+        may_upload=PRICE in visit.caller.scopes,
         tables=_tables(visit, book),
         concentrations=[
             ("project", book.concentration(lambda one: one.name)),

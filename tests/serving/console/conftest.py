@@ -22,6 +22,8 @@ from serving.app import Server
 from serving.settings import Settings
 from tests.conftest import ROOT
 from tests.serving import known_key, small_model
+from tests.serving.console.test_house import Browser as AsgiBrowser
+from tests.serving.console.test_house import key_of
 from tests.serving.known_key import KEY
 
 CHROMIUM = next(
@@ -117,6 +119,14 @@ def signed_in(chromium: Browser, url: str) -> dict[str, object]:
     state = dict(context.storage_state())
     context.close()
     return state
+
+
+@pytest.fixture
+def ann(server: Server) -> AsgiBrowser:
+    """Somebody of a bank who may have books priced, without a real browser."""
+    browser = AsgiBrowser(server)
+    browser.sign_in(key_of(server, {"console:read", "price"}))
+    return browser
 
 
 def enter(context: BrowserContext, url: str, key: str = KEY) -> None:

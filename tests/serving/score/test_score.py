@@ -61,7 +61,7 @@ def task(tmp_path: Path, settings: Settings, server: Server) -> Task:
 def scored(task: Task, jobs: int = 1) -> pl.DataFrame:
     run.begin(task, "code")
     scorer = task.scorer()
-    run.score(task, scorer, task.read(scorer.contract), jobs, lambda rows: None)
+    run.score(task, scorer, task.read(scorer.contract), jobs, lambda rows, wrong: None)
     return pl.read_parquet(task.out)
 
 
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(task: Task, tmp_path: P
     again = replace(task, out=tmp_path / "again.parquet")
     done = 0
 
-    def killed(rows: int) -> None:
+    def killed(rows: int, wrong: int) -> None:
         nonlocal done
         done += rows
         if done > 6:
@@ -147,7 +147,7 @@ task = run.Task(Path(book), Path(out), Path(models), digest, Path(rules).read_by
                 date.fromisoformat(on), part_rows=4)
 run.begin(task, "code")
 scorer = task.scorer()
-run.score(task, scorer, task.read(scorer.contract), 2, lambda rows: None)
+run.score(task, scorer, task.read(scorer.contract), 2, lambda rows, wrong: None)
 """
 
 
@@ -199,8 +199,8 @@ def test_a_process_that_dies_is_told_and_the_run_goes_on_later(task: Task) -> No
     book = task.read(scorer.contract)
     gone = replace(task, digest="0" * 64)  # no process of the pool can open it
     with pytest.raises(ModelError, match="a process that prices must not die"):
-        run.score(gone, scorer, book, 2, lambda rows: None)
-    run.score(task, scorer, book, 2, lambda rows: None)
+        run.score(gone, scorer, book, 2, lambda rows, wrong: None)
+    run.score(task, scorer, book, 2, lambda rows, wrong: None)
     assert task.out.exists()
 
 
@@ -246,3 +246,19 @@ def test_what_rows_leave_out_comes_from_the_defaults(task: Task) -> None:
     given = {"instrument": {"kind": "term_loan", "payment_months": 1}}
     (told,) = scored(replace(task, defaults=given)).to_dicts()
     assert (told["problem"], told["instrument"]) == (None, "term_loan")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"runway_months,amount\n1,2\n1,2,3\n", "book row 2 must be 2 cells"),
+        (b"runway_months,amount\n1,\xff\n", "book row 1 must be in UTF-8"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_says_where(
+    task: Task, tmp_path: Path, text: bytes, says: str
+) -> None:
+    book = tmp_path / "book.csv"
+    book.write_bytes(text)
+    with pytest.raises(InputError, match=says):
+        run.begin(replace(task, book=book), "code")
