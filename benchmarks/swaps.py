@@ -45,7 +45,7 @@ from serving.client.patience import Patience
 from serving.gauges import Gauges
 from serving.ledger.none import NoLedger
 from serving.settings import Settings
-from tests.serving.shelf import cut, one_bit
+from tests.serving.shelf import cut, one_bit, wide
 from training.promote import Act, Desk, Office
 from training.rules import Rules
 
@@ -204,7 +204,7 @@ def decide(verb: str, number: str) -> None:
 
 
 def bad_candidates(load: Load, books: Registry, versions: Sequence[Path]) -> int:
-    """Let the alias name five that must not serve; return how many did."""
+    """Let the alias name six that must not serve; return how many did."""
     sound = until(load.client, "version", None)["version"]
     eve, served = keys.create(books.folder / "eve", "eve"), 0
 
@@ -221,7 +221,8 @@ def bad_candidates(load: Load, books: Registry, versions: Sequence[Path]) -> int
         ("other bytes than were signed", named(cut, seal=False), books.key),
         ("signed by a stranger", "2", eve),
         ("not signed", "2", None),
-        ("crashes at load", named(cut), books.key),
+        ("crashes at load", named(wide), books.key),
+        ("a booster cut short", named(cut), books.key),
         ("a golden vector off by one bit", named(one_bit), books.key),
     ]
     for name, number, signer in tries:
