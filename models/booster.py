@@ -53,7 +53,7 @@ def trees(text: str) -> Trees:
     head, *parts = text.partition("\nend of trees")[0].split("\nTree=")
     if "\nend of trees" not in text or f"\nversion={VERSION}\n" not in f"{head}\n":
         raise ModelError(
-            f"a booster's text must be of LightGBM's {VERSION} and whole, however: not"
+            f"a booster must be a whole text of LightGBM's {VERSION}, however: it is not"
         )
     sizes = _fields(head).get("tree_sizes", "").split()
     if len(sizes) != len(parts):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,8 +30,7 @@ IN_WORKERS = {
     "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
     "BENTOML_DO_NOT_TRACK": "True",
 }
-
-
+SWITCH_SECONDS = 0.0005  # a quote waits no longer for a thread that loads another model
 TUNED: dict[str, Any] = {
     "workers": 1,  # one process writes to the ledger
     "threads": 1,
@@ -74,6 +74,7 @@ class Seedrate:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
+        sys.setswitchinterval(SWITCH_SECONDS)
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
@@ -94,10 +95,13 @@ class Seedrate:
     @bentoml.on_deployment
     @staticmethod
     def settle() -> None:
-        """Fix, before workers start, what they find in their environment.
+        """Fix, before workers start, what they find in their environment, and how they are watched.
 
         The worker of a built bento runs inside the bento; `var` is the caller's folder, here.
         """
+        from serving.supervisor import attend  # workers have no use for it
+
+        attend()
         for name, value in IN_WORKERS.items():
             os.environ.setdefault(name, value)
         os.environ["SEEDRATE_VAR"] = str(Settings.read(os.environ).var)
