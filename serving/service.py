@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -75,6 +76,7 @@ class Seedrate:
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
         sys.setswitchinterval(SWITCH_SECONDS)
+        Thread(target=_rest, name="what few ask for", daemon=True).start()
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
@@ -110,6 +112,13 @@ class Seedrate:
     def close(self) -> None:
         """Record what waits."""
         self.server.close()
+
+
+def _rest() -> None:
+    """Load what the first quote does without, so that no caller waits for it."""
+    import scipy.integrate
+    import scipy.optimize
+    import scipy.special  # noqa: F401
 
 
 def _problem(refusal: RefusedError, ctx: bentoml.Context) -> dict[str, Any]:
