@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from features.book import Book, Floats
 from features.column import Column, ColumnSet, Kind
 from pricing.errors import InputError, ModelError
 from pricing.schedule import Terms
 
-if TYPE_CHECKING:  # a server encodes projects, not tables
-    import polars as pl
-
-    from features.book import Book
-
-Floats = NDArray[np.float64]
 PRIOR_DEFAULTS = 1.5
 Reader = Callable[[object], float]
 
