@@ -98,6 +98,7 @@ class Load:
                 callers.submit(self.one, at % len(self.asked))
                 at += 1
                 time.sleep(max(0.0, began + at / self.per_second - time.monotonic()))
+            callers.shutdown(cancel_futures=True)  # a machine too slow for the pace has a queue
 
     def one(self, at: int) -> None:
         """Ask once, and hold the reply against the model that it names."""
