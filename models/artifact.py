@@ -10,8 +10,8 @@
     background.npy         (rows, columns) whom a price is compared with; background_weight.npy
     manifest.json          {"files": {name: SHA-256}}; its own SHA-256 is the model's digest
 
-LightGBM's parser trusts its input (a damaged file ends the process), so nothing here is opened
-before its digest is checked. There is no pickle and no code in a model.
+Compiled loops trust what they are given (arrays that do not fit together end the process), so that
+nothing here is opened before its digest is checked. There is no pickle and no code in a model.
 """
 
 from __future__ import annotations

@@ -9,19 +9,23 @@ missing value passes. One look at all boxes then gives the margins at every age.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import lightgbm
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from models.booster import Trees, trees
 from pricing.errors import ModelError
 
 Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 MAX_COLUMNS_PER_LEAF = 8  # tables hold 2^d rows a leaf
+TOO_MANY, BROKEN = -1, -2  # why a booster has no leaves
 
 
 @dataclass(frozen=True)
@@ -39,90 +43,63 @@ class Bag:
     share: float = 1.0
 
 
-@dataclass
-class Condition:
-    """What a leaf asks of one column: low < value <= high, and whether missing passes."""
+class Leaves(NamedTuple):
+    """The leaves of a booster, each a value in a box of columns, over a range of age buckets.
 
-    low: float = -math.inf
-    high: float = math.inf
-    missing: bool = True
+    A leaf asks of a column low < value <= high, or that it be missing where `missing` is set.
+    """
 
-    def narrow(self, node: Mapping[str, Any], *, left: bool) -> None:
-        """Follow one split to its left or right child, as LightGBM decides it."""
-        threshold = float(node["threshold"])
-        if node["missing_type"] == "NaN":
-            missing_left = bool(node["default_left"])
-        else:  # "None": the column never was missing in training, LightGBM reads NaN as 0.0
-            missing_left = threshold >= 0.0
-        self.missing &= missing_left == left
-        if left:
-            self.high = min(self.high, threshold)
-        else:
-            self.low = max(self.low, threshold)
+    value: Floats  # (leaves,)
+    age_from: Longs  # (leaves,) first age bucket
+    age_to: Longs  # (leaves,) one past the last
+    depth: Longs  # (leaves,) how many conditions
+    column: NDArray[np.int32]  # (conditions,) ascending within a leaf
+    low: Floats  # (conditions,)
+    high: Floats  # (conditions,)
+    missing: Bools  # (conditions,)
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A value that holds in a box of columns, over age buckets [age_from, age_to)."""
+NOTHING = Leaves(
+    value=np.empty(0),
+    age_from=np.empty(0, np.int64),
+    age_to=np.empty(0, np.int64),
+    depth=np.empty(0, np.int64),
+    column=np.empty(0, np.int32),
+    low=np.empty(0),
+    high=np.empty(0),
+    missing=np.empty(0, np.bool_),
+)
 
-    value: float
-    conditions: dict[int, Condition]
-    age_from: int
-    age_to: int
 
-
-def leaves_of(text: str, *, columns: int, buckets: int) -> Iterator[Leaf]:
-    """Yield the leaves of a booster, sliced by age; boxes that no row can reach are left out.
+def leaves_of(text: str, *, columns: int, buckets: int) -> Leaves:
+    """Return the leaves of a booster, sliced by age; boxes that no row can reach are left out.
 
     Args:
-        text: LightGBM's model text; must have been verified before (its parser trusts its input).
+        text: LightGBM's model text.
         columns: p, the number of real columns; column index p is the age bucket.
         buckets: K, the number of age buckets.
 
     Raises:
-        ModelError: a split is not of the form "<=", or treats zero as missing.
+        ModelError: it is no booster of such columns, or a leaf asks for too many of them.
     """
-    dump = lightgbm.Booster(model_str=text).dump_model()
-    for tree in dump["tree_info"]:
-        yield from _descend(tree["tree_structure"], [], columns, buckets)
-
-
-def _descend(
-    node: Mapping[str, Any], path: list[tuple[Mapping[str, Any], bool]], columns: int, buckets: int
-) -> Iterator[Leaf]:
-    if "split_feature" not in node:
-        leaf = _box(float(node["leaf_value"]), path, columns, buckets)
-        if leaf is not None:
-            yield leaf
-        return
-    if node["decision_type"] != "<=" or node["missing_type"] == "Zero":
-        kind = f"{node['decision_type']}, missing_type {node['missing_type']}"
-        raise ModelError(f"splits must be '<=' with missing_type None or NaN, however: {kind}")
-    yield from _descend(node["left_child"], [*path, (node, True)], columns, buckets)
-    yield from _descend(node["right_child"], [*path, (node, False)], columns, buckets)
-
-
-def _box(
-    value: float, path: Sequence[tuple[Mapping[str, Any], bool]], columns: int, buckets: int
-) -> Leaf | None:
-    conditions: dict[int, Condition] = {}
-    age_from, age_to = 0, buckets
-    for node, left in path:
-        column = int(node["split_feature"])
-        if column == columns:
-            cut = math.floor(float(node["threshold"])) + 1  # buckets 0 .. cut-1 go left
-            age_from, age_to = (
-                (age_from, min(age_to, cut)) if left else (max(age_from, cut), age_to)
-            )
-        else:
-            conditions.setdefault(column, Condition()).narrow(node, left=left)
-    if age_from >= age_to:
-        return None
-    if len(conditions) > MAX_COLUMNS_PER_LEAF:
-        raise ModelError(
-            f"a leaf must use at most {MAX_COLUMNS_PER_LEAF} columns, however: {len(conditions)}"
-        )
-    return Leaf(value, conditions, age_from, age_to)
+    found = trees(text)
+    if ((found.feature < 0) | (found.feature > columns)).any():
+        raise ModelError(f"a booster must ask for {columns} columns and the age, however: others")
+    most, slots = len(found.value), len(found.value) * MAX_COLUMNS_PER_LEAF
+    value, ages, depth = np.empty(most), np.empty((2, most), np.int64), np.empty(most, np.int64)
+    column, ends = np.empty(slots, np.int32), np.empty((2, slots))
+    missing = np.empty(slots, np.bool_)
+    count = _descend(found, columns, buckets, value, ages, depth, column, ends, missing)
+    if count == BROKEN:
+        raise ModelError("a tree must be one, however: its nodes do not hang together")
+    if count == TOO_MANY:
+        said = f"a leaf must use at most {MAX_COLUMNS_PER_LEAF} columns"
+        raise ModelError(f"{said}, however: one uses more")
+    n = int(depth[:count].sum())
+    (age_from, age_to), (low, high) = ages[:, :count], ends[:, :n]
+    return Leaves(
+        value[:count], age_from, age_to, depth[:count], column[:n], low, high, missing[:n]
+    )
 
 
 class Boxes(NamedTuple):
@@ -143,6 +120,7 @@ class Boxes(NamedTuple):
     thresholds: Floats  # all columns' sorted thresholds, one after the other
     offset: NDArray[np.int64]  # (columns + 1,) where each column's thresholds begin
     baseline: Floats  # (rows, K)
+    booster: NDArray[np.int64]  # (boosters + 1,) where each booster's leaves begin
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -162,29 +140,26 @@ def boxes(
         buckets: K, the number of age buckets.
         absent: the constant margin of each row that has no bag.
     """
-    placed: list[tuple[Leaf, float, int]] = []  # leaf, value, row
+    rows, shares, found = [0], [0.0], [NOTHING]
     for row, bag in enumerate(bags):
         for text in bag.boosters if bag else ():
-            share = bag.share / len(bag.boosters) if bag else 0.0
-            for leaf in leaves_of(text, columns=columns, buckets=buckets):
-                placed.append((leaf, leaf.value * share, row))
-    cuts = [_cuts(placed, column) for column in range(columns)]
-    conditions = [
-        (column, condition)
-        for leaf, _, _ in placed
-        for column, condition in sorted(leaf.conditions.items())
-    ]
-    width = buckets + 1
-    depth = np.array([len(leaf.conditions) for leaf, _, _ in placed], np.int64)
+            rows.append(row)
+            shares.append(bag.share / len(bag.boosters) if bag else 0.0)
+            found.append(leaves_of(text, columns=columns, buckets=buckets))
+    laid = Leaves(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    counts = [len(leaves.value) for leaves in found]
+    before = np.repeat(np.array(rows, np.int64) * (buckets + 1), counts)
+    cuts = [_cuts(laid, column) for column in range(columns)]
+    first, last = _bins(laid, cuts)
     return Boxes(
-        start=np.concatenate([[0], np.cumsum(depth)]),
-        column=np.array([column for column, _ in conditions], np.int32),
-        first=np.array([_bin(cuts[c], at.low) for c, at in conditions], np.int32),
-        last=np.array([_bin(cuts[c], at.high) - 1 for c, at in conditions], np.int32),
-        missing=np.array([at.missing for _, at in conditions], np.bool_),
-        value=np.array([value for _, value, _ in placed], np.float64),
-        begin=np.array([row * width + leaf.age_from for leaf, _, row in placed], np.int64),
-        end=np.array([row * width + leaf.age_to for leaf, _, row in placed], np.int64),
+        start=np.concatenate([[0], np.cumsum(laid.depth)]),
+        column=laid.column,
+        first=first,
+        last=last,
+        missing=laid.missing,
+        value=laid.value * np.repeat(shares, counts),
+        begin=before + laid.age_from,
+        end=before + laid.age_to,
         thresholds=np.concatenate([np.empty(0), *cuts]),
         offset=np.cumsum([0, *(len(cut) for cut in cuts)], dtype=np.int64),
         baseline=np.array(
@@ -193,24 +168,127 @@ def boxes(
                 for bag, constant in zip(bags, absent, strict=True)
             ]
         ),
+        booster=np.cumsum(counts, dtype=np.int64),
     )
 
 
-def _cuts(placed: Sequence[tuple[Leaf, float, int]], column: int) -> Floats:
-    ends = (
-        end
-        for leaf, _, _ in placed
-        if column in leaf.conditions
-        for end in (leaf.conditions[column].low, leaf.conditions[column].high)
-    )
-    return np.array(sorted({end for end in ends if math.isfinite(end)}), np.float64)
+def _cuts(laid: Leaves, column: int) -> Floats:
+    """Return the thresholds of a column, ascending."""
+    own = laid.column == column
+    ends = np.unique(np.concatenate([laid.low[own], laid.high[own]]))
+    return np.asarray(ends[np.isfinite(ends)])
 
 
-def _bin(cuts: Floats, end: float) -> int:
-    """Return the bin just above `end`: values in (end, next cut] fall into it.
+def _bins(laid: Leaves, cuts: Sequence[Floats]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the lowest and the highest bin that passes each condition.
 
-    For a low end that is the first bin that passes; for a high end, one past the last.
+    Values in (end, next cut] fall into the bin just above `end`.
     """
-    if end == -math.inf:
-        return 0
-    return len(cuts) + 1 if end == math.inf else int(np.searchsorted(cuts, end, side="left")) + 1
+    first = np.zeros(len(laid.column), np.int32)
+    last = np.zeros(len(laid.column), np.int32)
+    for column, own in enumerate(cuts):
+        at = laid.column == column
+        low, high = laid.low[at], laid.high[at]
+        first[at] = np.where(low == -math.inf, 0, np.searchsorted(own, low) + 1)
+        last[at] = np.searchsorted(own, high)
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def _descend(
+    trees: Trees,
+    columns: int,
+    buckets: int,
+    value: Floats,
+    ages: Longs,
+    depth: Longs,
+    column: NDArray[np.int32],
+    ends: Floats,
+    missing: Bools,
+) -> int:
+    """Walk all trees, left before right, and note every leaf that a row can reach; count them."""
+    leaves, at, most = 0, 0, MAX_COLUMNS_PER_LEAF
+    for tree in range(len(trees.node_of) - 1):
+        first = trees.node_of[tree]
+        nodes = trees.node_of[tree + 1] - first
+        waiting = np.empty((2 * nodes + 3, 2), np.int64)  # a node or leaf, steps from the root
+        path = np.empty((2 * nodes + 2, 2), np.int64)  # a node, 0 for left of it and 1 for right
+        waiting[0, 0], waiting[0, 1] = (0 if nodes else -1), 0
+        top, met = 1, 0
+        while top:
+            top, met = top - 1, met + 1
+            here, steps = waiting[top, 0], waiting[top, 1]
+            if met > 2 * nodes + 1:
+                return BROKEN
+            if steps:
+                path[steps - 1, 1] += 1  # 0 is left, and is met first
+            if here >= 0:
+                path[steps, 0], path[steps, 1] = first + here, -1
+                waiting[top, 0] = trees.right[first + here]
+                waiting[top + 1, 0] = trees.left[first + here]
+                waiting[top : top + 2, 1] = steps + 1
+                top += 2
+                continue
+            _ages(trees, path[:steps], columns, buckets, ages[:, leaves])
+            if ages[0, leaves] >= ages[1, leaves]:
+                continue
+            room = slice(at, at + most)
+            n = _narrow(trees, path[:steps], columns, column[room], ends[:, room], missing[room])
+            if n == TOO_MANY:
+                return TOO_MANY
+            value[leaves], depth[leaves] = trees.value[trees.leaf_of[tree] - 1 - here], n
+            leaves, at = leaves + 1, at + n
+        if met != 2 * nodes + 1:
+            return BROKEN
+    return leaves
+
+
+@njit(cache=True)
+def _ages(trees: Trees, path: Longs, columns: int, buckets: int, ages: Longs) -> None:
+    """Follow the splits on age to a leaf."""
+    ages[0], ages[1] = 0, buckets
+    for step in range(len(path)):
+        node, right = path[step, 0], path[step, 1] == 1
+        if trees.feature[node] == columns:
+            threshold = min(max(trees.threshold[node], -1.0), float(buckets))
+            cut = math.floor(threshold) + 1  # buckets 0 .. cut-1 go left
+            if right:
+                ages[0] = max(ages[0], cut)
+            else:
+                ages[1] = min(ages[1], cut)
+
+
+@njit(cache=True)
+def _narrow(
+    trees: Trees,
+    path: Longs,
+    columns: int,
+    column: NDArray[np.int32],
+    ends: Floats,
+    missing: Bools,
+) -> int:
+    """Follow the splits on columns to a leaf; return how many there are."""
+    n = 0
+    for step in range(len(path)):
+        node, right = path[step, 0], path[step, 1] == 1
+        of = trees.feature[node]
+        if of == columns:
+            continue
+        slot = 0
+        while slot < n and column[slot] < of:
+            slot += 1
+        if slot == n or column[slot] != of:
+            if n == len(column):
+                return TOO_MANY
+            for i in range(n, slot, -1):
+                column[i], missing[i] = column[i - 1], missing[i - 1]
+                ends[:, i] = ends[:, i - 1]
+            column[slot], missing[slot] = of, True
+            ends[0, slot], ends[1, slot] = -math.inf, math.inf
+            n += 1
+        missing[slot] &= trees.missing_left[node] != right
+        if right:
+            ends[0, slot] = max(ends[0, slot], trees.threshold[node])
+        else:
+            ends[1, slot] = min(ends[1, slot], trees.threshold[node])
+    return n

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.leaves import Bag, Floats, leaves_of
+from models.leaves import Bag, Floats
 from models.tables import Longs, Rows, Tables
 from pricing.errors import ModelError
 
@@ -43,23 +43,19 @@ class Members:
         Where the row is a constant there is no bag, and nobody to stand apart.
 
         Raises:
-            ModelError: the tables were not laid out from this bag.
+            ModelError: the tables were not laid out from a bag of as many boosters.
         """
         boxes = tables.boxes
         _, buckets = boxes.shape
-        texts = bag.boosters if bag else ()
-        counts = [
-            sum(1 for _ in leaves_of(text, columns=tables.columns, buckets=buckets))
-            for text in texts
-        ]
-        first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+        members = len(bag.boosters) if bag else 0
+        first = boxes.booster[: members + 1]
         leaves = int(first[-1])
         found = int(np.count_nonzero(boxes.begin <= buckets))
         if leaves != found:
             raise ModelError(f"default must have {leaves} leaves in the tables, however: {found}")
         depth = np.diff(boxes.start[: leaves + 1])
         full = (tables.row_of[:leaves] + (2**depth - 1) * depth).astype(np.uint32)
-        value = boxes.value[:leaves] * len(texts)
+        value = boxes.value[:leaves] * members
         sieve = tables.sieve
         return cls(first, full, value, sieve.begin[:leaves].copy(), sieve.end[:leaves].copy())
 

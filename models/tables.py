@@ -69,20 +69,23 @@ class Sieve(NamedTuple):
         most = int(boxes.last.max(initial=0))
         if most > np.iinfo(np.int16).max or row_of[-1] > np.iinfo(np.uint32).max:
             raise ModelError(f"a column must have at most 32767 bins, however: {most + 1}")
-        asked = np.stack([boxes.column, boxes.first, boxes.last, boxes.missing], axis=1)
-        of, place = np.unique(asked.astype(np.int64), axis=0, return_inverse=True)
+        ways = 1 + max(most, int(boxes.first.max(initial=0)))  # for a condition to begin or to end
+        asked = (boxes.column.astype(np.int64) * ways + boxes.first) * ways + boxes.last
+        _, one, place = np.unique(
+            2 * asked + boxes.missing, return_index=True, return_inverse=True
+        )  # of numbers, not of rows: that would hold Python's lock for long
         depth = np.diff(boxes.start)
         leaf = np.repeat(np.arange(len(depth)), depth)
         at = np.arange(len(leaf)) - boxes.start[:-1][leaf]
         shape = (len(depth), int(depth.max(initial=0)))
-        slot = np.full(shape, len(of), np.uint32)
+        slot = np.full(shape, len(one), np.uint32)
         column = np.full(shape, columns, np.uint16)
-        slot[leaf, at], column[leaf, at] = place.ravel(), boxes.column
+        slot[leaf, at], column[leaf, at] = place, boxes.column
         return cls(
-            np.searchsorted(of[:, 0], np.arange(columns + 1)).astype(np.int64),
-            of[:, 1].astype(np.int16),
-            of[:, 2].astype(np.int16),
-            of[:, 3].astype(np.bool_),
+            np.searchsorted(boxes.column[one], np.arange(columns + 1)).astype(np.int64),
+            boxes.first[one].astype(np.int16),
+            boxes.last[one].astype(np.int16),
+            boxes.missing[one],
             slot,
             column,
             depth.astype(np.uint8),

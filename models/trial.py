@@ -3,7 +3,7 @@
     python -m models.trial FOLDER DIGEST
 
 Digests and a signature say whose the files are, and nothing about whether they can be read: a
-booster's text that is damaged, or made to be, ends the process that parses it. The files are
+background of another width, say, ends the process whose compiled loops go over it. The files are
 verified, parsed and priced from here: status 0 says that the golden vectors came out the same.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
+import scipy  # whose parts load when they are asked for
 
 from pricing.entry import Entry
 from pricing.errors import Fault, InputError
@@ -52,7 +52,9 @@ def upper_bound(*, firms: int, defaults: int, confidence: float) -> float:
     if faults:
         raise InputError(faults)
     return (
-        1.0 if defaults == firms else float(betaincinv(defaults + 1, firms - defaults, confidence))
+        1.0
+        if defaults == firms
+        else float(scipy.special.betaincinv(defaults + 1, firms - defaults, confidence))
     )
 
 

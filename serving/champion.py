@@ -30,7 +30,7 @@ NONE = (
     "`python -m training promote`"
 )
 QUICKLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
-TRIAL_SECONDS = 300.0  # of a loading that may have to compile first: a fresh copy of the code does
+TRIAL_SECONDS = 900.0  # of a loading that gives way to all else, and may have to compile first
 MOST_SAID = 2000  # letters of what a child process says
 
 

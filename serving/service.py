@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -29,8 +31,7 @@ IN_WORKERS = {
     "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
     "BENTOML_DO_NOT_TRACK": "True",
 }
-
-
+SWITCH_SECONDS = 0.0005  # a quote waits no longer for a thread that loads another model
 TUNED: dict[str, Any] = {
     "workers": 1,  # one process writes to the ledger
     "threads": 1,
@@ -75,6 +76,8 @@ class Seedrate:
         self.server.load()
         logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
         spare()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        Thread(target=_rest, name="what few ask for", daemon=True).start()
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
@@ -95,10 +98,13 @@ class Seedrate:
     @bentoml.on_deployment
     @staticmethod
     def settle() -> None:
-        """Fix, before workers start, what they find in their environment.
+        """Fix, before workers start, what they find in their environment, and how they are watched.
 
         The worker of a built bento runs inside the bento; `var` is the caller's folder, here.
         """
+        from serving.supervisor import attend  # workers have no use for it
+
+        attend()
         for name, value in IN_WORKERS.items():
             os.environ.setdefault(name, value)
         os.environ["SEEDRATE_VAR"] = str(Settings.read(os.environ).var)
@@ -107,6 +113,13 @@ class Seedrate:
     def close(self) -> None:
         """Record what waits."""
         self.server.close()
+
+
+def _rest() -> None:
+    """Load what the first quote does without, so that no caller waits for it."""
+    import scipy.integrate
+    import scipy.optimize
+    import scipy.special  # noqa: F401
 
 
 def _problem(refusal: RefusedError, ctx: bentoml.Context) -> dict[str, Any]:

@@ -160,6 +160,7 @@ class Watch:
 
     def _consider(self, pointer: Pointer, trusted: frozenset[str]) -> None:
         """Serve a candidate if it is fit to; else say why not, and remember it."""
+        log.info("%s names version %s: it is tried", self.source.alias, pointer.version[:64])
         try:
             self.source.check(pointer)
             if not self.source.has(pointer) and not self._fetched(pointer):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 
+import numpy as np
+
 from models.leaves import Bag, leaves_of
 
 
@@ -19,8 +21,10 @@ def strongest(bag: Bag, *, columns: int, buckets: int, most: int) -> list[tuple[
     """
     strength: Counter[tuple[int, int]] = Counter()
     for text in bag.boosters:
-        for leaf in leaves_of(text, columns=columns, buckets=buckets):
-            weight = abs(leaf.value) * (leaf.age_to - leaf.age_from)
-            for pair in combinations(sorted(leaf.conditions), 2):
-                strength[pair] += weight  # type: ignore[assignment]  # a Counter counts floats too
+        leaves = leaves_of(text, columns=columns, buckets=buckets)
+        weights = (np.abs(leaves.value) * (leaves.age_to - leaves.age_from)).tolist()
+        own = np.split(leaves.column, np.cumsum(leaves.depth)[:-1])
+        for weight, asked in zip(weights, own, strict=True):
+            for pair in combinations(asked.tolist(), 2):
+                strength[pair] += weight
     return [pair for pair, _ in strength.most_common(most)]

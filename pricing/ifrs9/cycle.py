@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # whose parts load when they are asked for
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 
 from pricing.entry import Entry
 from pricing.errors import Fault, InputError
@@ -44,7 +43,11 @@ def point_in_time(*, pd: float, z: float, correlation: float) -> float:
     0.0343773
     """
     _check(pd=pd, z=z, correlation=correlation)
-    return float(ndtr((ndtri(pd) - math.sqrt(correlation) * z) / math.sqrt(1 - correlation)))
+    return float(
+        scipy.special.ndtr(
+            (scipy.special.ndtri(pd) - math.sqrt(correlation) * z) / math.sqrt(1 - correlation)
+        )
+    )
 
 
 def through_the_cycle(*, pd: float, z: float, correlation: float) -> float:
@@ -61,7 +64,11 @@ def through_the_cycle(*, pd: float, z: float, correlation: float) -> float:
     0.02
     """
     _check(pd=pd, z=z, correlation=correlation)
-    return float(ndtr(math.sqrt(1 - correlation) * ndtri(pd) + math.sqrt(correlation) * z))
+    return float(
+        scipy.special.ndtr(
+            math.sqrt(1 - correlation) * scipy.special.ndtri(pd) + math.sqrt(correlation) * z
+        )
+    )
 
 
 def moved(margins: Floats, log_hazard_shift: float) -> Floats:
@@ -109,7 +116,7 @@ def reaching(pd: PdOf, margins: Floats, target_pd: float) -> float:
     if not gap(low) <= 0 <= gap(high):
         expected = "a probability that a shift of the hazard can reach"
         raise InputError.of("target_pd", expected, target_pd)
-    return float(brentq(gap, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
+    return float(scipy.optimize.brentq(gap, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
 
 
 @dataclass(frozen=True)

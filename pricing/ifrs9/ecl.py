@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # whose parts load when they are asked for
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from pricing.errors import Fault, InputError
 from pricing.ifrs9.cycle import YEAR, Cycle, PdOf, default_within, moved
@@ -89,7 +89,7 @@ def of_loan(
     check(scenarios)
     exposure = terms.amount * profile(terms, annual_rate=annual_rate).share
     if stage is Stage.IMPAIRED:
-        certain = float(exposure[0] * expit(row[LGD, 0]))
+        certain = float(exposure[0] * scipy.special.expit(row[LGD, 0]))
         return Ecl(stage, certain, certain, certain)
     lost, step = np.zeros(terms.periods), terms.payment_months
     for scenario in scenarios:
@@ -148,7 +148,7 @@ def lost_shares(default: Floats, loss: Floats, ages: Ints, *, period_months: int
     """
     fell = np.diff(default)  # (..., months)
     bucket = np.searchsorted(ages, np.arange(fell.shape[-1]), side="right") - 1
-    monthly = fell * expit(loss[..., bucket])
+    monthly = fell * scipy.special.expit(loss[..., bucket])
     lost: Floats = monthly.reshape(*fell.shape[:-1], -1, period_months).sum(axis=-1)
     return lost
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.integrate import quad
-from scipy.special import ndtr, ndtri
+import scipy  # whose parts load when they are asked for
 
 from pricing.errors import Fault, InputError
 
@@ -37,8 +36,8 @@ def loss_distribution(loss: float, *, pd: float, lgd: float, correlation: float)
         return 1.0
     if pd == 1:
         return 0.0
-    at = math.sqrt(1 - correlation) * ndtri(loss / lgd) - ndtri(pd)
-    return float(ndtr(at / math.sqrt(correlation)))
+    at = math.sqrt(1 - correlation) * scipy.special.ndtri(loss / lgd) - scipy.special.ndtri(pd)
+    return float(scipy.special.ndtr(at / math.sqrt(correlation)))
 
 
 def expected_within(limit: float, *, pd: float, lgd: float, correlation: float) -> float:
@@ -67,18 +66,24 @@ def expected_within(limit: float, *, pd: float, lgd: float, correlation: float) 
         return min(limit, pd * lgd)
     if limit == 0:
         return 0.0
-    threshold, own, common = ndtri(pd), math.sqrt(1 - correlation), math.sqrt(correlation)
-    z_limit = (threshold - own * float(ndtri(limit / lgd))) / common
+    threshold, own, common = (
+        scipy.special.ndtri(pd),
+        math.sqrt(1 - correlation),
+        math.sqrt(correlation),
+    )
+    z_limit = (threshold - own * float(scipy.special.ndtri(limit / lgd))) / common
 
     def density(z: float) -> float:
-        loss = lgd * ndtr((threshold - common * z) / own)
+        loss = lgd * scipy.special.ndtr((threshold - common * z) / own)
         return float(loss * math.exp(-z * z / 2) / math.sqrt(2 * math.pi))
 
     start = min(max(z_limit, -FAR), FAR)
     step, width = threshold / common, STEP * own / common  # where L falls from LGD to nil
     bends = [z for z in (step - width, step, step + width, common * threshold) if start < z < FAR]
-    below, *_ = quad(density, start, FAR, points=bends, epsabs=0, epsrel=PRECISION, limit=200)
-    return float(min(limit * ndtr(z_limit) + below, limit, pd * lgd))
+    below, *_ = scipy.integrate.quad(
+        density, start, FAR, points=bends, epsabs=0, epsrel=PRECISION, limit=200
+    )
+    return float(min(limit * scipy.special.ndtr(z_limit) + below, limit, pd * lgd))
 
 
 def effective_cover(*, limit: float, pd: float, lgd: float, correlation: float) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from models import artifact, golden, keys, registry, statement
 from models.copies import Pointer
 from models.keys import SigningKey
@@ -107,6 +109,12 @@ def cut(folder: Path) -> None:
     """Leave away the last third of a booster's text, as a broken download does."""
     text = (folder / "default-0.txt").read_text("utf-8")
     (folder / "default-0.txt").write_text(text[: 2 * len(text) // 3], encoding="utf-8")
+
+
+def wide(folder: Path) -> None:
+    """Give the background columns that the model does not have: who reads on dies of it."""
+    np.save(folder / "background.npy", np.zeros((1, 60_000)), allow_pickle=False)
+    np.save(folder / "background_weight.npy", np.ones(1), allow_pickle=False)
 
 
 def one_bit(folder: Path) -> None:

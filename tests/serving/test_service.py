@@ -138,10 +138,11 @@ def test_metrics_name_routes_and_never_paths(process: str) -> None:
     assert "/some/path" not in text
 
 
-def test_no_mlflow_and_no_torch_in_the_serving_process(process: str) -> None:
+def test_no_mlflow_no_torch_and_no_lightgbm_in_the_serving_process(process: str) -> None:
     loaded = [file.path for file in worker(process).memory_maps()]
     assert any("/numba/" in path for path in loaded)
-    assert not [path for path in loaded if "/torch/lib/" in path or "/mlflow/" in path]
+    foreign = ("/torch/lib/", "/mlflow/", "/lightgbm/", "/sklearn/")
+    assert not [path for path in loaded if any(name in path for name in foreign)]
 
 
 def test_without_a_model_the_server_lives_and_says_what_to_do(tmp_path: Path) -> None:

@@ -188,8 +188,13 @@ def of_other_bytes(books: Shelf, made: list[Path], folder: Path) -> str:
 
 
 def that_crashes(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.promote(books.add(shelf.resealed(made[1], folder / "cut", shelf.cut)))
+    books.promote(books.add(shelf.resealed(made[1], folder / "wide", shelf.wide)))
     return "its process died of SIG"
+
+
+def cut_short(books: Shelf, made: list[Path], folder: Path) -> str:
+    books.promote(books.add(shelf.resealed(made[1], folder / "cut", shelf.cut)))
+    return "a booster must be a whole text"
 
 
 def off_by_one_bit(books: Shelf, made: list[Path], folder: Path) -> str:
@@ -197,7 +202,15 @@ def off_by_one_bit(books: Shelf, made: list[Path], folder: Path) -> str:
     return "golden vector 0 must have spread_bps"
 
 
-BAD = [unsigned, of_a_stranger, without_its_gates, of_other_bytes, that_crashes, off_by_one_bit]
+BAD = [
+    unsigned,
+    of_a_stranger,
+    without_its_gates,
+    of_other_bytes,
+    that_crashes,
+    cut_short,
+    off_by_one_bit,
+]
 
 
 @pytest.mark.parametrize("bad", BAD)
