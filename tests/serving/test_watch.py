@@ -22,7 +22,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from models import alias, artifact, copies, registry, statement
+from models import alias, artifact, copies, registry
 from models.copies import Hold, Pointer
 from pricing.errors import InputError
 from serving import watch
@@ -31,10 +31,9 @@ from serving.app import Server, clock
 from serving.client import Client
 from serving.settings import Settings
 from serving.watch import Watch
-from tests.serving import known_key, shelf, small_model
+from tests.serving import bad_candidates, known_key, shelf, small_model
 from tests.serving.conftest import ROOT, running
 from tests.serving.shelf import Near, Shelf
-from tests.serving.small_model import said
 from tests.serving.test_service import call
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*noload:DeprecationWarning")
@@ -158,68 +157,13 @@ def test_a_request_under_way_ends_with_the_model_it_began_with_which_is_then_let
         gc.enable()
 
 
-def unsigned(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.point("2", "")
-    return "must be signed"
-
-
-def of_a_stranger(books: Shelf, made: list[Path], folder: Path) -> str:
-    shelf.stranger(books, folder).promote("2")
-    return "signed by a trusted key"
-
-
-def without_its_gates(books: Shelf, made: list[Path], folder: Path) -> str:
-    """The statement is of the challenger, whose gates are fewer."""
-    told = said(artifact.verify(made[1]), alias="challenger", version="2", turn=9)
-    books.point("2", statement.sign(told, books.key))
-    return "the signed alias must be champion"
-
-
-def broken(books: Shelf, made: list[Path], folder: Path) -> str:
-    """Register a version one file of which is not what was signed."""
-    number = books.add(shelf.resealed(made[1], folder / "broken", lambda model: None))
-    (books.store / "broken" / "data" / "model" / "card.json").write_text("{}")
-    return number
-
-
-def of_other_bytes(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.promote(broken(books, made, folder))
-    return r"card\.json must have SHA-256"
-
-
-def that_crashes(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.promote(books.add(shelf.resealed(made[1], folder / "wide", shelf.wide)))
-    return "its process died of SIG"
-
-
-def cut_short(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.promote(books.add(shelf.resealed(made[1], folder / "cut", shelf.cut)))
-    return "a booster must be a whole text"
-
-
-def off_by_one_bit(books: Shelf, made: list[Path], folder: Path) -> str:
-    books.promote(books.add(shelf.resealed(made[1], folder / "bit", shelf.one_bit)))
-    return "golden vector 0 must have spread_bps"
-
-
-BAD = [
-    unsigned,
-    of_a_stranger,
-    without_its_gates,
-    of_other_bytes,
-    that_crashes,
-    cut_short,
-    off_by_one_bit,
-]
-
-
-@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("bad", bad_candidates.ALL)
 def test_a_bad_candidate_never_serves_and_is_told_of_once(
     server: Server,
     books: Shelf,
     made: list[Path],
     tmp_path: Path,
-    bad: Callable[[Shelf, list[Path], Path], str],
+    bad: bad_candidates.Bad,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = priced(server)
@@ -260,7 +204,7 @@ def test_files_that_cannot_be_had_are_asked_for_ever_more_seldom(
 ) -> None:
     tried = {artifact.verify(model) for model in made}
     with opened(books, tried=tried, seconds=0.05) as server:
-        books.promote(broken(books, made, tmp_path))
+        books.promote(bad_candidates.broken(books, made, tmp_path))
         until = time.monotonic() + 1.5
         while time.monotonic() < until:
             server.champion.poll()
@@ -316,7 +260,7 @@ def test_a_swap_lets_go_of_old_copies_and_of_none_that_somebody_holds(
 def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
     books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
-    that_crashes(books, made, tmp_path / "bad")
+    bad_candidates.that_crashes(books, made, tmp_path / "bad")
     with opened(books, tried=set()) as server:
         assert priced(server)["model"]["version"] == "1"
         kept = Pointer.read(server.settings.models)
@@ -327,7 +271,7 @@ def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
 def test_metrics_and_the_address_of_the_registry_tell_what_is_refused(
     server: Server, books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
-    unsigned(books, made, tmp_path)
+    bad_candidates.unsigned(books, made, tmp_path)
     server.load()
     until = time.monotonic() + 10.0
     while not server.champion.standing.stands and time.monotonic() < until:
