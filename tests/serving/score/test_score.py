@@ -131,7 +131,8 @@ def test_many_processes_make_the_same_bytes_as_one(task: Task, tmp_path: Path) -
     seen: list[int] = []
     run.begin(shared, "code")
     scorer = shared.scorer()
-    run.score(shared, scorer, shared.read(scorer.contract), 2, lambda rows, wrong: seen.append(rows))
+    book = shared.read(scorer.contract)
+    run.score(shared, scorer, book, 2, lambda rows, wrong: seen.append(rows))
     assert (sum(seen), max(seen)) == (len(ROWS) + 1, 4)
     assert shared.out.read_bytes() == task.out.read_bytes()
     assert not shared.folder.exists()
