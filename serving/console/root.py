@@ -39,7 +39,7 @@ def house(rooms: Rooms, guard: Guard) -> House:
     keys = root.key_store(settings)
     sessions = Sessions(keys, time.time, secrets.token_bytes)
     audit = root.audit(settings)
-    sign_in = SignIn(sessions, Throttle(time.time), audit, guard.refusals)
+    sign_in = SignIn(sessions, Throttle(time.monotonic), audit, guard.refusals)
     run = runner(settings) if settings.console_promotes else None
     promotions = PromotionsPage(Proposals(keys, time.time), audit, run)
     shelf = Shelf(settings.books, settings.book_days, time.time, lambda: secrets.token_hex(16))

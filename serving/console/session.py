@@ -146,7 +146,7 @@ class Throttle:
         """Start with nothing tried.
 
         Args:
-            now: in seconds since 1970.
+            now: in seconds, by a clock that nobody sets.
         """
         self._now = now
         self._failed: dict[str, deque[float]] = {}
