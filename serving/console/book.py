@@ -34,6 +34,7 @@ class Holding:
     grade: int
     sector: str
     amount: float
+    drawn: float  # of it, what the basis points are on: less than a line's limit
     loss_bps: float
     capital_bps: float
     spread_bps: float | None
@@ -43,6 +44,7 @@ def holding(facts: Facts, created_us: int, quote_id: str, reply: bytes) -> Holdi
     """Return a recorded quote as part of a book."""
     told: Mapping[str, Any] = orjson.loads(reply)
     lines = {line["name"]: float(line["bps"]) for line in told["waterfall"]}
+    asked = told["instrument"]
     items = {one["column"]: one["value"] for one in told["explanation"]["items"]}
     return Holding(
         name=facts.reference or f"…{quote_id[-6:]}",
@@ -50,7 +52,8 @@ def holding(facts: Facts, created_us: int, quote_id: str, reply: bytes) -> Holdi
         month=f"{datetime.fromtimestamp(created_us // 1_000_000, UTC):%Y-%m}",
         grade=told["grade"],
         sector=str(items.get(SECTOR) or ""),
-        amount=float(told["instrument"]["amount"]),
+        amount=float(asked["amount"]),
+        drawn=float(asked["amount"] * asked.get("utilisation", 1.0)),
         loss_bps=sum(lines.get(name, 0.0) for name in (*LOSSES, TAKEN)),
         capital_bps=sum(lines.get(name, 0.0) for name in CAPITAL),
         spread_bps=float(told[SPREAD]) if SPREAD in told else None,
@@ -66,7 +69,7 @@ class Total:
     amount: float
     loss: float  # expected, a year
     capital: float  # its cost, a year
-    spread_bps: float | None  # weighted by amount; None where nothing has a spread
+    spread_bps: float | None  # weighted by what is drawn; None where nothing has a spread
     share: float  # of the book's amount
 
     @property
@@ -123,14 +126,14 @@ class Book:
     def _total(self, label: str, some: Iterable[Holding]) -> Total:
         held = [*some]
         amount = sum(one.amount for one in held)
-        spread = [(one.spread_bps, one.amount) for one in held if one.spread_bps is not None]
+        spread = [(one.spread_bps, one.drawn) for one in held if one.spread_bps is not None]
         weight = sum(part for _, part in spread)
         return Total(
             label=label,
             count=len(held),
             amount=amount,
-            loss=sum(one.amount * one.loss_bps for one in held) / 1e4,
-            capital=sum(one.amount * one.capital_bps for one in held) / 1e4,
+            loss=sum(one.drawn * one.loss_bps for one in held) / 1e4,
+            capital=sum(one.drawn * one.capital_bps for one in held) / 1e4,
             spread_bps=sum(bps * part for bps, part in spread) / weight if weight else None,
             share=amount / (self.amount or 1.0),
         )

@@ -47,7 +47,7 @@ class Scorer:
                 row=row,
                 reference=body.get("reference"),
                 kind=_kind(body, one),
-                amount=one.deal.terms.amount if isinstance(one, Request) else None,
+                deal=one.deal if isinstance(one, Request) else None,
                 quote=end if isinstance(end, Quote) else None,
                 problem=None if isinstance(end, Quote) else _problem(end, row),
             )

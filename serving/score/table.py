@@ -13,7 +13,9 @@ from features.column import ColumnSet
 from models.explain import Explanation
 from models.grades import grade_of
 from models.pricer import Quote
+from pricing.deal import Deal
 from pricing.errors import ModelError
+from pricing.instruments.revolving_line import RevolvingLine
 
 APART = (  # what may stand in an explanation beside columns
     "macro", "floor_cap", "thin_data", "scheme_loss", "scheme_capital", "scheme_fee", "subsidy",
@@ -23,7 +25,8 @@ LOSSES = ("expected_loss", "expected_claims")  # the loss itself, by instrument
 E2 = "_bps_e2"  # a whole number of 0.01 bp
 HORIZONS = ("12", "36", "60", "lifetime")  # of a PD
 FRACTIONS = ("rate", *(f"pd_{horizon}" for horizon in HORIZONS), "lgd")
-SAID = ("reference", "instrument", "amount", "problem")  # of a row, priced or not
+MONEY = ("amount", "drawn")  # in the policy's currency; basis points are on what is drawn
+SAID = ("reference", "instrument", *MONEY, "problem")  # of a row, priced or not
 BPS = (f"price{E2}", f"expected_loss{E2}", f"interval_low{E2}", f"interval_high{E2}")
 
 
@@ -34,7 +37,7 @@ class Scored:
     row: int  # from 1, in the book
     reference: Any
     kind: str | None
-    amount: float | None  # in the policy's currency; None where it was not sound
+    deal: Deal | None  # None where it was not sound
     quote: Quote | None
     problem: str | None
 
@@ -46,7 +49,7 @@ def schema(column_set: ColumnSet) -> dict[str, pl.DataType | type[pl.DataType]]:
         "row": pl.Int64,
         "reference": pl.String,
         "instrument": pl.String,
-        "amount": pl.Float64,
+        **dict.fromkeys(MONEY, pl.Float64),
         "figure": pl.String,
         **dict.fromkeys(FRACTIONS, pl.Float64),
         "grade": pl.Int8,
@@ -72,7 +75,7 @@ def table(
         digests: of `model` and `policy`.
     """
     shape = schema(column_set)
-    said = [(one.row, one.reference, one.kind, one.amount, one.problem) for one in rows]
+    said = [(one.row, one.reference, one.kind, *_money(one.deal), one.problem) for one in rows]
     heads = pl.DataFrame(
         said, {name: shape[name] for name in ("row", *SAID)}, orient="row"
     ).with_columns(pl.lit(digest).alias(name) for name, digest in digests.items())
@@ -82,6 +85,14 @@ def table(
         for name, values in _told(quoted, column_set).items()
     }
     return heads.join(pl.DataFrame(told), on="row", how="left").select(*shape)
+
+
+def _money(deal: Deal | None) -> tuple[float | None, float | None]:
+    """Return what was asked for, and what is drawn of it: less than a line's limit."""
+    if deal is None:
+        return None, None
+    amount = float(deal.terms.amount)
+    return amount, amount * deal.utilisation if isinstance(deal, RevolvingLine) else amount
 
 
 def _told(quoted: Sequence[tuple[int, Quote]], column_set: ColumnSet) -> dict[str, Sequence[Any]]:

@@ -1,7 +1,8 @@
 """A priced book added up: by grade, instrument and figure, and why rows have no price.
 
 Losses and spreads are those of the page of quotes (`serving/console/book.py`): the loss of a row is
-its amount times its expected loss net of what a scheme takes, and averages are weighted by amount.
+what is drawn of its amount times its expected loss net of what a scheme takes, and averages are
+weighted by what is drawn.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from serving.score.table import E2
 MOST_SHOWN = 50  # rows without a price
 MOST_FIELDS = 20
 MOST_OTHERS = 30
-_AMOUNT, _PRICE = pl.col("amount"), pl.col(f"price{E2}") / 100
-_LOSS = _AMOUNT * (pl.col(f"expected_loss{E2}").fill_null(0) + pl.col(f"line:{TAKEN}{E2}")) / 1e6
+_DRAWN, _PRICE = pl.col("drawn"), pl.col(f"price{E2}") / 100
+_LOSS = _DRAWN * (pl.col(f"expected_loss{E2}").fill_null(0) + pl.col(f"line:{TAKEN}{E2}")) / 1e6
 _HAS_SPREAD = pl.col("figure") == SPREAD
 _SUMS = (
     pl.len().alias("count"),
-    _AMOUNT.sum().alias("amount"),
+    pl.col("amount").sum(),
+    _DRAWN.sum().alias("drawn"),
     _LOSS.sum().alias("loss"),
-    (_AMOUNT * _PRICE).filter(_HAS_SPREAD).sum().alias("spread"),
-    _AMOUNT.filter(_HAS_SPREAD).sum().alias("with_spread"),
-    (_AMOUNT * _PRICE).sum().alias("price"),
+    (_DRAWN * _PRICE).filter(_HAS_SPREAD).sum().alias("spread"),
+    _DRAWN.filter(_HAS_SPREAD).sum().alias("with_spread"),
+    (_DRAWN * _PRICE).sum().alias("price"),
 )
 
 
@@ -69,7 +71,7 @@ def _told(sums: pl.DataFrame) -> list[dict[str, Any]]:
             "amount": one["amount"],
             "loss": one["loss"],
             "spread_bps": one["spread"] / one["with_spread"] if one["with_spread"] else None,
-            "price_bps": one["price"] / one["amount"] if one["amount"] else None,
+            "price_bps": one["price"] / one["drawn"] if one["drawn"] else None,
         }
         for one in sums.to_dicts()
     ]

@@ -118,7 +118,8 @@ def loss_of(bodies: list[dict[str, Any]], desk: Any) -> float:
         told = json.loads(desk.what_if(body, Caller("bank", "ann", frozenset())).body)
         lines = {line["name"]: float(line["bps"]) for line in told["waterfall"]}
         bps = sum(lines.get(name, 0.0) for name in (*LOSSES, TAKEN))
-        loss += body["instrument"]["amount"] * bps / 1e4
+        asked = body["instrument"]
+        loss += asked["amount"] * asked.get("utilisation", 1.0) * bps / 1e4
     return loss
 
 

@@ -93,14 +93,14 @@ def test_an_alternatives_price_is_what_the_endpoint_gives(desk: Desk, name: str)
 def test_a_book_adds_up_and_knows_how_concentrated_it_is() -> None:
     """HHI of shares 1/2, 1/4, 1/4: 0.375, as 8/3 equal ones (Herfindahl's definition)."""
     held = [
-        Holding("a", "term_loan", "2026-10", 3, "x", 200.0, 50.0, 20.0, 300.0),
-        Holding("b", "term_loan", "2026-11", 4, "x", 100.0, 100.0, 40.0, 450.0),
-        Holding("c", "equity", "2026-11", 4, "", 100.0, 0.0, 0.0, None),
+        Holding("a", "term_loan", "2026-10", 3, "x", 200.0, 200.0, 50.0, 20.0, 300.0),
+        Holding("b", "revolving_line", "2026-11", 4, "x", 100.0, 50.0, 200.0, 80.0, 450.0),
+        Holding("c", "equity", "2026-11", 4, "", 100.0, 100.0, 0.0, 0.0, None),
     ]
-    book = Book(newest([*held, Holding("a", "term_loan", "2026-09", 9, "x", 9e9, 0, 0, 0)]))
+    book = Book(newest([*held, Holding("a", "term_loan", "2026-09", 9, "x", 9e9, 9e9, 0, 0, 0)]))
     whole = book.whole
     assert (whole.count, whole.amount, whole.loss, whole.capital) == (3, 400.0, 2.0, 0.8)
-    assert whole.spread_bps == 350.0
+    assert whole.spread_bps == 330.0  # (200 x 300 + 50 x 450) / 250
     for totals in (book.by(lambda one: one.grade), book.by(lambda one: one.month)):
         assert sum(one.amount for one in totals) == whole.amount
         assert sum(one.share for one in totals) == pytest.approx(1)
