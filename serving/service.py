@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from functools import cache
-from threading import Thread
+from threading import Timer
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -31,6 +31,7 @@ IN_WORKERS = {
     "OMP_NUM_THREADS": "1",  # one row at a time: threads only get into each other's way
     "BENTOML_DO_NOT_TRACK": "True",
 }
+REST_SECONDS = 2.0  # after which a server loads what the first quote does without
 SWITCH_SECONDS = 0.0005  # a quote waits no longer for a thread that loads another model
 TUNED: dict[str, Any] = {
     "workers": 1,  # one process writes to the ledger
@@ -77,7 +78,9 @@ class Seedrate:
         logging.getLogger("uvicorn.access").propagate = False  # else it words lines nobody reads
         spare()
         sys.setswitchinterval(SWITCH_SECONDS)
-        Thread(target=_rest, name="what few ask for", daemon=True).start()
+        rest = Timer(REST_SECONDS, _rest)
+        rest.daemon = True
+        rest.start()
 
     @bentoml.api
     async def quote(self, request: dict[str, Any], /, ctx: bentoml.Context) -> dict[str, Any]:
@@ -116,7 +119,7 @@ class Seedrate:
 
 
 def _rest() -> None:
-    """Load what the first quote does without, so that no caller waits for it."""
+    """Load what schemes, funds and cycles use of scipy, so that no caller waits for it."""
     import scipy.integrate
     import scipy.optimize
     import scipy.special  # noqa: F401
