@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 # Before numpy, LightGBM or torch is imported: on two cores, threads that wait for each other make
 # the suite five times as slow, and pytest-xdist already uses the cores.
@@ -12,6 +15,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest  # the line above must come first
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST_SECONDS = 600
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Let a test fail that never ends, its fixtures too: a browser may wait for itself."""
+
+    def stop(*_: object) -> NoReturn:
+        raise TimeoutError(f"a test must end within {LONGEST_SECONDS} s, however: it has not")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LONGEST_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
 
 
 @pytest.fixture(scope="session")

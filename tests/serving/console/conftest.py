@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from pricing.errors import InputError
 from serving.access.caller import LOCAL
@@ -135,4 +135,5 @@ def enter(context: BrowserContext, url: str, key: str = KEY) -> None:
     page.goto(f"{url}/console/sign-in?language=en")
     page.get_by_label("Access key").fill(key)
     page.get_by_role("button", name="Sign in").click()
-    page.close()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()  # a page that still goes
+    page.close()  # somewhere may hold the browser up for ever

@@ -37,8 +37,8 @@ SHOWN = """() => {
   return found;
 }"""
 NAMES = re.compile(  # that stay as they are in Chinese, longest first
-    r"python -m serving [a-z:\- ]*[a-z]|GET /v1/columns|SEEDRATE_[A-Z_]+|verify_receipt\.py|"
-    r"localhost/seedrate|ledger anchor|[a-z]+(?:_[a-z0-9]+)+|console:read|"
+    r"python -m serving [a-z:\- ]*[a-z]|GET /v1/columns|SEEDRATE_[A-Z_]+(?:=off)?|"
+    r"verify_receipt\.py|localhost/seedrate|ledger anchor|[a-z]+(?:_[a-z0-9]+)+|console:read|"
     r"\b[0-9a-f]{12}\b|\b(?:seedrate|bp|UTC|CNY|CSV|JSON|HHI|AUC|ICI|PSI|PD|LGD|RAROC|TabM|IFRS|Shapley|NAICS|SBA|"
     r"LowDoc|movable = true)\b"
 )
