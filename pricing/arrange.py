@@ -43,8 +43,9 @@ def arranged(
         PolicyError: the policy does not offer the instrument.
     """
     rules, faults = policy, list[Fault]()
-    with gathered(faults):
-        rules = policy.overridden(overrides, caller=caller) if overrides else policy
+    if overrides:
+        with gathered(faults):
+            rules = policy.overridden(overrides, caller=caller)
     with gathered(faults):
         priced = deal.priced(rules, edges)
     if faults:

@@ -55,14 +55,16 @@ class Rewarded(Around):
 
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K) with `details["raroc"]`; none without capital."""
-        price = self.instrument.price(margins)
-        bps = {line.name: line.bps for line in price.waterfall}
-        capital_bps = sum(bps.get(name, 0.0) for name in CAPITAL)
-        if not (capital_bps > 0 and self.policy.capital_cost > 0):
+        price, cost = self.instrument.price(margins), self.policy.capital_cost
+        capital_bps = earned_bps = 0.0
+        for line in price.waterfall:
+            capital_bps += line.bps if line.name in CAPITAL else 0.0
+            earned_bps += line.bps if line.name in EARNED else 0.0
+        if not (capital_bps > 0 and cost > 0):
             return price
         told = raroc(
-            income_bps=capital_bps + sum(bps.get(name, 0.0) for name in EARNED),
-            capital_share=1e-4 * capital_bps / self.policy.capital_cost,
+            income_bps=capital_bps + earned_bps,
+            capital_share=1e-4 * capital_bps / cost,
             policy=self.policy,
         )
         return price._replace(details={**price.details, "raroc": told})
