@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +12,24 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+import pytest
+
 from tests.serving import known_key, small_model
 from tests.serving.conftest import ROOT, running
 from tests.serving.test_service import GOOD, call
 
 TIMEOUT_SECONDS = 2.0
 BUSY_SECONDS = 30.0  # where 1 s or 5 s are asked on a machine that is not busy
+
+
+def preloaded(source: Path, home: Path) -> str:
+    """Compile a C file whose functions stand in for the system's; return what LD_PRELOAD says."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    library = home / f"{source.stem}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return str(library)
 
 
 @contextmanager

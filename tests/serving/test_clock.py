@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ import pytest
 from serving.access.store import KeyStore
 from serving.ledger.audit import audit
 from serving.ledger.sqlite import SqliteStore
-from tests.serving.faulty import served
+from tests.serving.faulty import preloaded, served
 from tests.serving.known_key import HOUR
 from tests.serving.ledger.books import rows
 from tests.serving.test_service import GOOD, call
@@ -36,12 +34,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(home: Path) -> Iterator[str]:
     """A server whose clock is off by as many seconds as `home/off` says."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    source, library = Path(__file__).with_name("clock.c"), home / "clock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    more = {"LD_PRELOAD": str(library), "CLOCK_OFF": str(home / "off")}
+    library = preloaded(Path(__file__).with_name("clock.c"), home)
+    more = {"LD_PRELOAD": library, "CLOCK_OFF": str(home / "off")}
     with served(home, SEEDRATE_LIMIT_EXPLAIN=str(WHAT_IFS), **more) as made:
         yield made
 

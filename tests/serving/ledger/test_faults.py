@@ -8,8 +8,6 @@ import os
 import pwd
 import resource
 import secrets
-import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +29,7 @@ from serving.quote_id import uuid7
 from tests.serving.fakes import NOON, desk, request
 from tests.serving.faulty import (
     BUSY_SECONDS,
+    preloaded,
     quoted,
     recorded,
     served,
@@ -50,12 +49,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(home: Path) -> Iterator[str]:
     """A server on a disk whose syncs fail while `home/bad` is there."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    source, library = Path(__file__).with_name("disk.c"), home / "disk.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    with served(home, LD_PRELOAD=str(library), BAD_DISK=str(home / "bad")) as made:
+    library = preloaded(Path(__file__).with_name("disk.c"), home)
+    with served(home, LD_PRELOAD=library, BAD_DISK=str(home / "bad")) as made:
         yield made
 
 
