@@ -67,13 +67,8 @@ def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> P
     """
     if isinstance(reading.network, tabm.Reading):
         return _summing(shares(model, reading, reading.network.x, instrument))
-    path = path_to(model, reading, instrument)
+    path = path_weights(instrument, model.base, reading.margins + model.overlay)
     return parts_of(model, path, reading.contributions(path.weights))
-
-
-def path_to(model: HazardModel, reading: Reading, instrument: Instrument) -> Path:
-    """Return what the way from the reference company to a project does to the figure."""
-    return path_weights(instrument, model.base, reading.margins + model.overlay)
 
 
 def parts_of(model: HazardModel, path: Path, columns: Floats) -> Parts:
@@ -81,7 +76,7 @@ def parts_of(model: HazardModel, path: Path, columns: Floats) -> Parts:
 
     Args:
         model: whose overlay is a part of its own.
-        path: from `path_to`.
+        path: from the base to the project's margins.
         columns: (columns,) `Reading.contributions` of the path's weights.
 
     Raises:

@@ -20,7 +20,7 @@ from features.column import ColumnSet
 from features.encode import Encoder
 from models import additive, groups, tables, tabm
 from models.additive import Additive
-from models.interval import Drift, Interval, Priced, interval, slopes
+from models.interval import Drift, Interval, ends, interval, slopes
 from models.leaves import Floats
 from models.members import Members
 from models.peers import Peers
@@ -28,6 +28,7 @@ from models.shapley import Game
 from models.tables import Tables
 from models.tabm import Compared
 from pricing.errors import ModelError
+from pricing.look import Priced
 from pricing.survival import DEFAULT
 
 Trees = tables.Reading
@@ -192,31 +193,34 @@ class HazardModel:
 
     def interval(self, reading: Reading, instrument: Priced) -> Interval:
         """Return the interval of a quote."""
-        weights = self.slopes(reading)
-        sd_trees = self.members.spread(reading.trees.row, weights)
-        return self.interval_of(reading, instrument, weights, sd_trees=sd_trees)
-
-    def slopes(self, reading: Reading) -> Floats:
-        """Return (K,) the derivatives of logit PD at the drift's horizon by the log hazards."""
         margins = reading.margins + self.overlay
+        weights = self.slopes(margins)
+        sd_bag = self.sd_bag(reading, weights, self.members.spread(reading.trees.row, weights))
+        return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)
+
+    def slopes(self, margins: Floats) -> Floats:
+        """Return (K,) the derivatives of logit PD at the drift's horizon by the log hazards.
+
+        Args:
+            margins: (3, K) with the overlay.
+        """
         return slopes(margins, self.edges, months=self.drift.horizon_months)
 
-    def interval_of(
-        self, reading: Reading, instrument: Priced, weights: Floats, *, sd_trees: float
-    ) -> Interval:
-        """Return the interval of a quote, given how far the members of the trees stand apart.
+    def sd_bag(self, reading: Reading, weights: Floats, sd_trees: float) -> float:
+        """Return how far the members stand apart, those of a network too, see `Interval`.
 
         Args:
             reading: of the project.
-            instrument: what is priced.
-            weights: `slopes` of the reading.
+            weights: `slopes` of its margins.
             sd_trees: `Members.spread` of these weights.
         """
-        sd_bag = sd_trees
-        if reading.network is not None:
-            sd_bag = math.hypot(sd_trees, reading.network.spread(weights))
-        margins = reading.margins + self.overlay
-        return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)
+        if reading.network is None:
+            return sd_trees
+        return math.hypot(sd_trees, reading.network.spread(weights))
+
+    def ends(self, margins: Floats, sd_bag: float) -> Floats:
+        """Return (2, 3, K) the margins (3, K) at both ends of the interval."""
+        return ends(margins, self.edges, sd_bag=sd_bag, drift=self.drift)
 
     @staticmethod
     def _joined(margins: Floats, default: Floats | None) -> Floats:

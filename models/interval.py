@@ -21,18 +21,19 @@ not tell. Not contained either: a loss given default or early exits that turn ou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from models.leaves import Floats
 from models.tables import Longs
-from pricing.errors import InputError, ModelError, PolicyError
+from pricing.errors import InputError, ModelError
+from pricing.look import Ends, Priced, ends_of
 from pricing.survival import as_ages
 
 LEVEL = 0.90
@@ -93,20 +94,21 @@ class Interval(NamedTuple):
     sd_bag: float
     tau: float | None
 
+    @classmethod
+    def of(cls, ends: Ends, *, sd_bag: float, drift: Drift, level: float = LEVEL) -> Interval:
+        """Return the interval of a quote whose ends are known, see `interval`."""
+        numbers = [number for pair in ends for number in pair if number is not None]
+        if not all(map(math.isfinite, numbers)):
+            raise ModelError(f"the ends of an interval must be finite, however: {numbers}")
+        low_bps, high_bps = ends.bps
+        if low_bps is not None and high_bps is not None and low_bps > high_bps:
+            low_bps, high_bps = high_bps, low_bps  # the worth of a stake falls with the risk
+        return cls(level, *ends.pd, low_bps, high_bps, sd_bag, drift.tau)
+
     @property
-    def of(self) -> str:
+    def contains(self) -> str:
         """Return what the interval contains: "bag" or "bag_and_cohorts"."""
         return "bag" if self.tau is None else "bag_and_cohorts"
-
-
-class Priced(Protocol):
-    """What an interval asks of an instrument."""
-
-    def figures(self, margins: Floats) -> Floats:
-        """Return (rows,) the unclipped figure in bp, of margins (rows, 3, K)."""
-
-    def pds(self, margins: Floats) -> Floats:
-        """Return (rows,) the probability of default within the term."""
 
 
 def interval(
@@ -131,14 +133,22 @@ def interval(
     Raises:
         ModelError: a figure at an end is not finite.
     """
+    between = ends(margins, edges, sd_bag=sd_bag, drift=drift, level=level)
+    return Interval.of(ends_of(instrument, between), sd_bag=sd_bag, drift=drift, level=level)
+
+
+def ends(
+    margins: Floats,
+    edges: Sequence[int] | Longs,
+    *,
+    sd_bag: float,
+    drift: Drift,
+    level: float = LEVEL,
+) -> Floats:
+    """Return (2, 3, K) the margins at both ends of an interval, see `interval`."""
     half = _quantile(level) * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
-    ends = _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)  # (2, 3, K)
-    low_bps, high_bps = _ends_of(instrument.figures, ends)
-    if low_bps is not None and high_bps is not None and low_bps > high_bps:
-        low_bps, high_bps = high_bps, low_bps  # the worth of a stake falls with the risk
-    pd_low, pd_high = _ends_of(instrument.pds, ends)
-    return Interval(level, pd_low, pd_high, low_bps, high_bps, sd_bag, drift.tau)
+    return _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)
 
 
 @lru_cache(maxsize=8)
@@ -147,26 +157,6 @@ def _quantile(level: float) -> float:
     if not 0 < level < 1:
         raise InputError.of("level", "above 0 and below 1", level)
     return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _ends_of(
-    measure: Callable[[Floats], Floats], ends: Floats
-) -> tuple[float | None, float | None]:
-    """Return a measure at the safer and the riskier end, None where that has no viable price."""
-    try:
-        low, high = measure(ends).tolist()
-    except PolicyError:
-        return _alone(measure, ends[:1]), _alone(measure, ends[1:])
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ModelError(f"the ends of an interval must be finite, however: {low}, {high}")
-    return low, high
-
-
-def _alone(measure: Callable[[Floats], Floats], end: Floats) -> float | None:
-    try:
-        return float(measure(end)[0])
-    except PolicyError:
-        return None
 
 
 def slopes(margins: Floats, edges: Sequence[int] | Longs, *, months: int) -> Floats:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from features.project import faults
-from models import tables, tabm
+from models import tabm
 from models.audit import PATH, Audit
-from models.explain import Explanation, attribute, explain, needs_exact, parts_of, path_to
+from models.explain import Explanation, attribute, explain, needs_exact, parts_of
 from models.grades import grade
 from models.hazard import HazardModel
 from models.interval import Interval
@@ -25,6 +25,7 @@ from pricing.basis_points import text
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.instrument import Price
+from pricing.look import ends_of, look
 from pricing.override import ANYONE
 from pricing.policy import Policy
 from pricing.schedule import Terms
@@ -93,13 +94,13 @@ class Pricer:
     ) -> Quote:
         """Quote a project that a door has already checked against the column set."""
         way = _Way(self._steps(Request(project, deal, support, overrides, caller, audit)))
-        if way.encoded is not None:
-            trees = self.model.tables.read(way.encoded)
-            way.seen(trees)
+        if way.asks is not None:
+            trees = self.model.tables.read(way.asks)
+            way.go(trees)
             if way.asks is not None:
-                path, slopes = way.asks
-                columns = None if path is None else trees.contributions(path)
-                way.weighed(columns, self.model.members.spread(trees.row, slopes))
+                way.go(self.model.members.spread(trees.row, way.asks))
+            if way.asks is not None:
+                way.go(trees.contributions(way.asks))
         if isinstance(way.end, Exception):
             raise way.end
         return way.end
@@ -113,63 +114,60 @@ class Pricer:
         reading = model.read(model.encoder.row(asked.project, asked.deal.terms))
         return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
 
-    def quotes(self, asked: Sequence[Request]) -> list[Quote | Exception]:
+    def quotes(self, asked: Sequence[Request]) -> Iterator[Quote | Exception]:
         """Quote many, which is faster: each gets what it would get alone, to the last bit.
 
-        Returns:
+        Yields:
             For each request its quote, or why there is none; one has nothing to do with another.
+            What is done with a quote is best done before the next, while it is in the cache.
         """
-        ends: list[Quote | Exception] = []
         for at in range(0, len(asked), LANES):
-            ends += self._side_by_side(asked[at : at + LANES])
-        return ends
+            yield from self._side_by_side(asked[at : at + LANES])
 
-    def _side_by_side(self, asked: Sequence[Request]) -> list[Quote | Exception]:
+    def _side_by_side(self, asked: Sequence[Request]) -> Iterator[Quote | Exception]:
         """Quote at most `LANES` requests, and let the trees look at all of them at once."""
-        ways = [_Way(self._steps(one)) for one in asked]
-        under = [way for way in ways if way.encoded is not None]
-        encoded = [way.encoded for way in ways if way.encoded is not None]
+        model, ways = self.model, [_Way(self._steps(one)) for one in asked]
+        under = [way for way in ways if way.asks is not None]
+        columns: Iterator[Floats] = iter(())
         if under:
-            seen = Readings.of(self.model.tables, np.stack(encoded))
+            causes, buckets = model.base.shape
+            seen = Readings.of(model.tables, _asked(under, len(model.column_set.columns)))
             for way, trees in zip(under, seen, strict=True):
-                way.seen(trees)
-            causes, buckets = self.model.base.shape
-            paths, slopes = np.zeros((len(under), causes, buckets)), np.zeros((len(under), buckets))
-            for lane, way in enumerate(under):
-                if way.asks is not None:
-                    path, slopes[lane] = way.asks
-                    paths[lane] = 0.0 if path is None else path
-            columns = seen.contributions(paths)
-            scores = seen.scores(self.model.members, slopes).tolist()
-            for way, own, each in zip(under, columns, scores, strict=True):
-                if way.asks is not None:
-                    way.weighed(own, deviation(each))
-        return [way.end for way in ways]
+                way.go(trees)
+            scores = seen.scores(model.members, _asked(under, buckets)).tolist()
+            for way, own in zip(under, scores, strict=True):
+                way.go(deviation(own))
+            columns = iter(seen.contributions(_asked(under, causes, buckets)))
+        for way in ways:
+            if way.encoded:
+                way.go(next(columns))
+            yield way.end
 
     def _steps(self, asked: Request) -> Steps:
-        """Encode, read, price, explain: the way of every quote, which asks the trees twice.
+        """Encode, read, price, explain: the way of every quote, which asks the trees thrice.
 
         Yields:
-            The encoded project, for its reading by the trees; then the weights of its margins,
-            for its columns' contributions to their sum and the deviation of the members.
+            The encoded project, for its reading by the trees; the slopes of its PD, for the
+            deviation of the members; the weights of its margins, for what the columns contribute.
         """
         model, terms = self.model, asked.deal.terms
         x = model.encoder.row(asked.project, terms)
         reading = model.joined((yield x), x)
-        edges = model.edges
+        margins = reading.margins + model.overlay
         instrument = arranged(
-            asked.deal, asked.support, self.policy, edges, asked.overrides, asked.caller
+            asked.deal, asked.support, self.policy, model.edges, asked.overrides, asked.caller
         )
-        price = instrument.price(reading.margins + model.overlay)
-        slopes = model.slopes(reading)
+        slopes = model.slopes(margins)
+        sd_bag = model.sd_bag(reading, slopes, (yield slopes))
+        ends = model.ends(margins, sd_bag)
         if isinstance(reading.network, tabm.Reading):
+            price, between = instrument.price(margins), ends_of(instrument, ends)
             parts = attribute(model, reading, instrument)
-            _, sd_trees = yield None, slopes
         else:
-            path = path_to(model, reading, instrument)
-            columns, sd_trees = yield path.weights, slopes
+            price, path, between = look(instrument, model.base, margins, ends)
+            columns = yield path.weights
             parts = parts_of(model, path, reading.shares(columns, path.weights))
-        interval = model.interval_of(reading, instrument, slopes, sd_trees=sd_trees)
+        interval = Interval.of(between, sd_bag=sd_bag, drift=model.drift)
         waterfall = Waterfall.of_price(price)
         audit = parts.method == PATH and (asked.audit or needs_exact(waterfall))
         audited = Audit.of(model, reading, instrument, parts) if audit else None
@@ -179,31 +177,37 @@ class Pricer:
 
 
 class _Way:
-    """A quote on its way through `Pricer._steps`: what it asks for, or how it ended."""
+    """A quote on its way through `Pricer._steps`: what it asks the trees, or how it ended."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self.encoded: Floats | None = None
-        self.asks: tuple[Floats | None, Floats] | None = None
+        self.asks: Floats | None = None
         self.end: Quote | Exception = RuntimeError("a quote must have ended, however: it has not")
-        self.encoded = self._go(None)
+        self._go(None)
+        self.encoded = self.asks is not None
 
-    def seen(self, trees: tables.Reading) -> None:
-        """Go on with what the trees saw."""
-        self.asks = self._go(trees)
+    def go(self, answer: Any) -> None:
+        """Go on with what the trees say; one that has ended does not."""
+        if self.asks is not None:
+            self._go(answer)
 
-    def weighed(self, columns: Floats | None, sd_trees: float) -> None:
-        """Go on with what the columns contribute, and how far the trees' members stand apart."""
-        self._go((columns, sd_trees))
-
-    def _go(self, answer: Any) -> Any:
+    def _go(self, answer: Any) -> None:
+        self.asks = None
         try:
-            return self._steps.send(answer)
+            self.asks = self._steps.send(answer)
         except StopIteration as ended:
             self.end = ended.value
         except Exception as error:  # whatever it is, the others are quoted
             self.end = error
-        return None
+
+
+def _asked(ways: Sequence[_Way], *shape: int) -> Floats:
+    """Return (ways, *shape) what ways ask, nil for those that ask nothing more."""
+    asked = np.zeros((len(ways), *shape))
+    for own, way in zip(asked, ways, strict=True):
+        if way.asks is not None:
+            own[:] = way.asks
+    return asked
 
 
 class Quote(NamedTuple):
@@ -317,7 +321,7 @@ class Quote(NamedTuple):
         within = self.interval
         return {
             "level": within.level,
-            "of": within.of,
+            "of": within.contains,
             "pd_lifetime": [_fixed(within.pd_low, 6), _fixed(within.pd_high, 6)],
             self.waterfall.of: [_fixed(within.low_bps, 2), _fixed(within.high_bps, 2)],
         }

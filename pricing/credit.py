@@ -74,6 +74,11 @@ class Credit:
 
     def gradients(self, margins: Floats) -> tuple[Floats, Floats]:
         """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
+        parts, slopes = self.walked(margins)
+        return parts[:, kernels.FIGURE], slopes
+
+    def walked(self, margins: Floats) -> tuple[Floats, Floats]:
+        """Return (rows, 9) what the prices are made of, see `kernels`, and the `gradients`."""
         return kernels.gradients(as_margins(margins, self._ages), self.legs)
 
     def kinks(self, start: Floats, move: Floats) -> Sequence[float]:
@@ -103,12 +108,15 @@ class Credit:
     def price(self, margins: Floats) -> Price:
         """Return the price of margins (3, K)."""
         rows = as_margins(margins[None], self._ages)
-        parts = kernels.breakdown(rows, self.legs)[0].tolist()
+        return self.told(rows[0], kernels.breakdown(rows, self.legs)[0].tolist())
+
+    def told(self, margins: Floats, parts: Sequence[float]) -> Price:
+        """Return the price of margins (3, K), of which the parts (9,) are known."""
         figure_bps = parts[kernels.FIGURE]
         if not math.isfinite(figure_bps):
             raise ModelError(f"margins must give a finite {self.figure}, however: {figure_bps}")
         charged_bps = self.policy.clip(figure_bps) if self.funded else figure_bps
-        paths = walk(rows[0], self._ages, self.term_months, self._shift())
+        paths = walk(margins, self._ages, self.term_months, self._shift())
         return Price(
             figure=self.figure,
             figure_bps=figure_bps,
@@ -119,7 +127,7 @@ class Credit:
             lgd=parts[kernels.MEAN_LGD],
             maturity_years=parts[kernels.MATURITY],
             curves=paths,
-            margins=rows[0],
+            margins=margins,
             details={**self.details, **self._severity(parts)},
             clip=self.policy.clip if self.funded else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -97,10 +98,18 @@ class Instrument(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Around:
+class Around(ABC):
     """What is put around an instrument: its figure stays, and only the price says more."""
 
     instrument: Instrument
+
+    @abstractmethod
+    def told(self, price: Price, margins: Floats) -> Price:
+        """Return the instrument's price of margins (3, K), with what there is to say."""
+
+    def price(self, margins: Floats) -> Price:
+        """Return the price of margins (3, K)."""
+        return self.told(self.instrument.price(margins), margins)
 
     def figures(self, margins: Floats) -> Floats:
         """Return (rows,) the instrument's figure in bp, of margins (rows, 3, K)."""

@@ -388,13 +388,14 @@ def breakdown(margins: Floats, legs: Legs) -> Floats:
 
 @njit(cache=True, error_model="numpy")
 def gradients(margins: Floats, legs: Legs) -> tuple[Floats, Floats]:
-    """Return (rows,) the figures and (rows, 3, K) their derivatives by every margin."""
+    """Return the `breakdown` and (rows, 3, K) the derivatives of the figures by every margin."""
     work = _room(len(margins), legs)
-    n, out, slopes = len(work.rate), np.empty(len(margins)), np.empty(margins.shape)
+    n, out, slopes = len(work.rate), np.empty((len(margins), COLUMNS)), np.empty(margins.shape)
     for start in range(0, len(margins), n):
         first = min(start, len(margins) - n)
         _solve(margins[first : first + n], legs, work)
-        out[first : first + n] = work.parts[FIGURE]
+        _severity(legs, work)
+        out[first : first + n] = work.parts[:COLUMNS].T
         for i in range(n):
             _adjoint(margins[first + i], legs, work, i, slopes[first + i])
     return out, slopes

@@ -60,14 +60,27 @@ def path_weights(
 
     Source: Aumann & Shapley, Values of Non-Atomic Games (1974); Sundararajan, Taly & Yan (2017).
     """
-    line = _Line.between(instrument, start, end)
-    ends, whole = line.whole()
-    if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):
-        raise ModelError(f"margins must give a finite figure, however: {ends}")
+    way = Way.between(start, end)
+    figures, slopes = instrument.gradients(way.margins())
+    return path_along(instrument, way, figures, slopes, tolerance_bps=tolerance_bps)
+
+
+def path_along(
+    instrument: Instrument,
+    way: Way,
+    figures: Floats,
+    slopes: Floats,
+    *,
+    tolerance_bps: float = 1e-9,
+) -> Path:
+    """Return the `path_weights` of a way, of which the figures (12,) and slopes are known."""
+    low, high = float(figures[0]), float(figures[1])
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ModelError(f"margins must give a finite figure, however: {low}, {high}")
     enough_bps = tolerance_bps / 2  # the other half is for rounding
-    pieces = [whole]
-    if abs(whole.residue_bps) > enough_bps:
-        pieces = list(line.cut_at((0.0, *instrument.kinks(start, line.move), 1.0)))
+    pieces = [way.piece(0.0, 1.0, (low, high), slopes[2:])]
+    if abs(pieces[0].residue_bps) > enough_bps:
+        pieces = [*_cut(instrument, way, (0.0, *instrument.kinks(way.start, way.move), 1.0))]
     for _ in range(MOST_SPLITS):
         if sum(abs(piece.residue_bps) for piece in pieces) <= enough_bps:
             break
@@ -75,57 +88,63 @@ def path_weights(
         if worst.high - worst.low <= NARROWEST:
             break
         pieces.remove(worst)
-        pieces += line.cut_at((worst.low, (worst.low + worst.high) / 2, worst.high))
+        pieces += _cut(instrument, way, (worst.low, (worst.low + worst.high) / 2, worst.high))
     weights = pieces[0].weights
     for piece in pieces[1:]:
         weights = weights + piece.weights
-    return Path(weights, *ends)
+    return Path(weights, low, high)
 
 
 @dataclass(frozen=True, eq=False)
-class _Line:
-    """The straight line on which the figure is followed."""
+class Way:
+    """The straight line from one set of margins to another."""
 
-    instrument: Instrument
-    start: Floats
-    move: Floats
+    start: Floats  # (3, K)
+    end: Floats  # (3, K)
+    move: Floats  # (3, K)
 
     @classmethod
-    def between(cls, instrument: Instrument, start: Floats, end: Floats) -> _Line:
+    def between(cls, start: Floats, end: Floats) -> Way:
         """Return the line; margins equal at both ends, also infinite ones, do not move."""
-        start = np.ascontiguousarray(start, np.float64)
-        move, finite = _move(start, np.ascontiguousarray(end, np.float64))
+        start, end = (np.ascontiguousarray(margins, np.float64) for margins in (start, end))
+        move, finite = _move(start, end)
         if not finite:
             raise InputError.of("end", "infinite where start is, and only there", end)
-        return cls(instrument, start, move)
+        return cls(start, end, move)
 
-    def whole(self) -> tuple[tuple[float, float], Piece]:
-        """Return the figures at both ends and the line as one piece, by one look at all of it."""
+    def margins(self) -> Floats:
+        """Return (12, 3, K): both ends, and the nodes of the whole way."""
         margins = _along(self.start, self.move, _both_ends_and_nodes())
-        figures, gradients = self.instrument.gradients(margins)
-        low, high = float(figures[0]), float(figures[1])
-        return (low, high), self._piece((0.0, 1.0), (low, high), _rule()[1], gradients[2:])
+        margins[1] = self.end
+        return margins
 
-    def figures(self, at: tuple[float, ...]) -> list[float]:
-        """Return the figures at positions in [0, 1]."""
-        margins = _along(self.start, self.move, np.array(at))
-        return [float(x) for x in self.instrument.figures(margins)]
+    def at(self, positions: Floats) -> Floats:
+        """Return the margins (positions, 3, K) at positions in [0, 1]."""
+        return _along(self.start, self.move, positions)
 
-    def cut_at(self, at: tuple[float, ...]) -> Iterator[Piece]:
-        """Yield the pieces between neighbouring positions."""
-        figures = self.figures(at)
-        nodes, shares = _rule()
-        for i in range(len(at) - 1):
-            between = at[i] + (at[i + 1] - at[i]) * nodes
-            _, gradients = self.instrument.gradients(_along(self.start, self.move, between))
-            ends = (figures[i], figures[i + 1])
-            yield self._piece((at[i], at[i + 1]), ends, shares, gradients)
-
-    def _piece(
-        self, at: tuple[float, float], figures: tuple[float, float], shares: Floats, slopes: Floats
+    def piece(
+        self, low: float, high: float, figures: tuple[float, float], slopes: Floats
     ) -> Piece:
-        weights, explained = _integral((at[1] - at[0]) * shares, slopes, self.move)
-        return Piece(at[0], at[1], weights, figures[1] - figures[0] - explained)
+        """Return a piece, of which the figures at its ends and the slopes at its nodes are known.
+
+        Args:
+            low: where it begins, in [0, 1].
+            high: where it ends.
+            figures: at both.
+            slopes: (nodes, 3, K).
+        """
+        weights, explained = _integral((high - low) * _rule()[1], slopes, self.move)
+        return Piece(low, high, weights, figures[1] - figures[0] - explained)
+
+
+def _cut(instrument: Instrument, way: Way, at: tuple[float, ...]) -> Iterator[Piece]:
+    """Yield the pieces between neighbouring positions."""
+    figures = instrument.figures(way.at(np.array(at))).tolist()
+    nodes, _ = _rule()
+    for i in range(len(at) - 1):
+        between = at[i] + (at[i + 1] - at[i]) * nodes
+        _, slopes = instrument.gradients(way.at(between))
+        yield way.piece(at[i], at[i + 1], (figures[i], figures[i + 1]), slopes)
 
 
 @njit(cache=True)

@@ -33,9 +33,8 @@ class Prudent(Around):
     floor_pd: float
     fed: FedBack | None  # the loan whose rate feeds back
 
-    def price(self, margins: Floats) -> Price:
+    def told(self, price: Price, margins: Floats) -> Price:
         """Return the price of margins (3, K) with the loading."""
-        price = self.instrument.price(margins)
         added_bps = 0.0
         if price.annual_pd < self.floor_pd:
             added_bps = self._lifted_bps(margins) - price.figure_bps

@@ -53,9 +53,9 @@ class Rewarded(Around):
 
     policy: Policy
 
-    def price(self, margins: Floats) -> Price:
+    def told(self, price: Price, margins: Floats) -> Price:
         """Return the price of margins (3, K) with `details["raroc"]`; none without capital."""
-        price, cost = self.instrument.price(margins), self.policy.capital_cost
+        cost = self.policy.capital_cost
         capital_bps = earned_bps = 0.0
         for line in price.waterfall:
             capital_bps += line.bps if line.name in CAPITAL else 0.0

@@ -46,13 +46,11 @@ class Provisioned(Around):
     scheme: Scheme | None
     tier: str | None
 
-    def price(self, margins: Floats) -> Price:
+    def told(self, price: Price, margins: Floats) -> Price:
         """Return the price of margins (3, K) with `details["ecl"]`, in currency."""
-        price = self.instrument.price(margins)
-        told = dict(self._told(price))
-        return price._replace(details={**price.details, "ecl": told})
+        return price._replace(details={**price.details, "ecl": dict(self._ecl(price))})
 
-    def _told(self, price: Price) -> Iterator[tuple[str, float]]:
+    def _ecl(self, price: Price) -> Iterator[tuple[str, float]]:
         """Yield the losses, gross and where a scheme is integral net, and what is booked."""
         paid = sum(line.bps for line in price.waterfall if line.name == "subsidy")  # at most 0
         rate = price.rate - 1e-4 * paid

@@ -86,23 +86,22 @@ class Supported(Around):
             raise InputError(faults)
         return cls(instrument, credit, terms, policy, scheme, asked.tier, programme)
 
-    def price(self, margins: Floats) -> Price:
+    def told(self, price: Price, margins: Floats) -> Price:
         """Return the price of margins (3, K), with what the support does to it."""
-        alone = self.instrument.price(margins)
-        lent, told = self._shared(alone, self.scheme) if self.scheme else (alone, {})
+        lent, told = self._shared(price, self.scheme) if self.scheme else (price, {})
         helped = [*self._programme(lent)]
         charged_bps = lent.charged_bps + sum(line.bps for line in helped)
         if helped and self.programme:
             told["programme"] = {"name": self.programme.name, "payer": self.programme.payer}
         support = {
-            "before_bps": text(round(100 * alone.charged_bps)),
+            "before_bps": text(round(100 * price.charged_bps)),
             "after_bps": text(round(100 * charged_bps)),
             **told,
         }
         return lent._replace(
             charged_bps=charged_bps,
             waterfall=(*lent.waterfall, *helped),
-            details={**alone.details, "support": support},
+            details={**price.details, "support": support},
         )
 
     def _shared(self, alone: Price, scheme: Scheme) -> tuple[Price, dict[str, Any]]:

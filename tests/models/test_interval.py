@@ -176,7 +176,7 @@ def test_a_higher_level_is_a_wider_interval() -> None:
 
 def test_without_cohorts_the_interval_is_the_bags_and_says_so() -> None:
     alone, both = quoted(tau=None), quoted(tau=0.3)
-    assert (alone.of, both.of) == ("bag", "bag_and_cohorts")
+    assert (alone.contains, both.contains) == ("bag", "bag_and_cohorts")
     assert alone.tau is None
     assert span(alone)[1] == span(quoted(tau=0.0))[1] < span(both)[1]
 
