@@ -16,16 +16,16 @@ split among its columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.shapley import shapley, split
-from pricing.basis_points import largest_remainder
+from pricing.basis_points import largest_remainder, with_rest
 from pricing.errors import ModelError, PolicyError
 from pricing.instrument import Instrument
 
@@ -54,9 +54,19 @@ class Rounded(NamedTuple):
     """The parts of a figure in whole hundredths of a basis point; they add up to it."""
 
     base: int
-    columns: Sequence[int]
+    shares: NDArray[np.int64]  # of columns, or of groups
     macro: int
-    rounding: int
+    rounding: int  # of the figure, and what the parts leave of it
+
+    @classmethod
+    def of(
+        cls, base_bps: float, shares_bps: Floats, macro_bps: float, figure_bps: float
+    ) -> Rounded:
+        """Round parts that add up to a figure, but for what rounding makes of it."""
+        exact = np.empty(len(shares_bps) + 2)
+        exact[0], exact[1:-1], exact[-1] = base_bps, shares_bps, macro_bps
+        whole = with_rest(exact, figure_bps)
+        return cls(whole.item(0), whole[1:-2], whole.item(-2), whole.item(-1))
 
 
 @dataclass(frozen=True)
@@ -108,23 +118,20 @@ class Audit:
         """Return whether the path is further off than curvature makes it."""
         return not self.difference_bps <= self.limit_bps
 
-    def rounded(self, figure_bps: float) -> tuple[int, list[int], int, int]:
+    def rounded(self, figure_bps: float) -> Rounded:
         """Return base, groups, macro and rounding in 0.01 bp; they add up to the figure."""
-        exact = [self.base_bps, *self.groups_bps.tolist(), self.macro_bps]
-        exact.append(figure_bps - math.fsum(exact))
-        base, *told, macro, rounding = largest_remainder(exact, figure_bps)
-        return base, told, macro, rounding
+        return Rounded.of(self.base_bps, self.groups_bps, self.macro_bps, figure_bps)
 
     def published(self, model: HazardModel, parts: Parts, figure_bps: float) -> Rounded:
         """Return the groups' exact values, each split among its columns as the path says."""
-        base, told, macro, rounding = self.rounded(figure_bps)
+        told = self.rounded(figure_bps)
         group = np.array(model.column_set.group_of)
         columns = np.zeros(len(group), np.int64)
-        for number, hundredths in enumerate(told):
+        for number, hundredths in enumerate(told.shares.tolist()):
             inside = group == number
             shares = split(parts.columns_bps[inside], hundredths / 100)
             columns[inside] = largest_remainder(shares, hundredths / 100)
-        return Rounded(base, columns.tolist(), macro, rounding)
+        return told._replace(shares=columns)
 
 
 def worth_of(model: HazardModel, reading: Reading, instrument: Instrument) -> Floats | None:

@@ -14,7 +14,6 @@ rounding.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -29,7 +28,6 @@ from models.hazard import HazardModel, Reading
 from models.leaves import Floats
 from models.reasons import MOST, Reason, reason
 from models.waterfall import Waterfall
-from pricing.basis_points import largest_remainder
 from pricing.errors import ModelError
 from pricing.instrument import Instrument
 from pricing.path import Path, path_weights
@@ -122,10 +120,10 @@ def explain(
     if audit is not None and needs_exact(waterfall):
         method, told = EXACT_GROUPS, audit.published(model, parts, figure_bps)
     else:
-        told = _rounded(parts, figure_bps)
-    rounded = told.columns
+        told = Rounded.of(parts.base_bps, parts.columns_bps, parts.macro_bps, figure_bps)
+    rounded: list[int] = told.shares.tolist()
     values = [*map(project.get, model.column_set.names)]
-    order = np.argsort(-np.abs(rounded), kind="stable").tolist()
+    order: list[int] = np.argsort(-np.abs(told.shares), kind="stable").tolist()
     return Explanation(
         of=waterfall.of,
         base=told.base,
@@ -144,14 +142,6 @@ def explain(
         method=method,
         audit=audit,
     )
-
-
-def _rounded(parts: Parts, figure_bps: float) -> Rounded:
-    """Return the path's own parts, rounded so that they add up to the figure."""
-    exact = [parts.base_bps, *parts.columns_bps.tolist(), parts.macro_bps]
-    exact.append(figure_bps - math.fsum(exact))  # the figure's rounding, and the quadrature's rest
-    base, *columns, macro, rounding = largest_remainder(exact, figure_bps)
-    return Rounded(base, columns, macro, rounding)
 
 
 def _reason(model: HazardModel, index: int, hundredths: int, value: object, x: float) -> Reason:

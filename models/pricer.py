@@ -114,21 +114,21 @@ class Pricer:
         reading = model.read(model.encoder.row(asked.project, asked.deal.terms))
         return Waterfall.of_price(instrument.price(reading.margins + model.overlay))
 
-    def quotes(self, asked: Sequence[Request]) -> Iterator[Quote | Exception]:
+    def quotes(self, asked: Sequence[Request]) -> list[Quote | Exception]:
         """Quote many, which is faster: each gets what it would get alone, to the last bit.
 
-        Yields:
+        Returns:
             For each request its quote, or why there is none; one has nothing to do with another.
-            What is done with a quote is best done before the next, while it is in the cache.
         """
+        ends: list[Quote | Exception] = []
         for at in range(0, len(asked), LANES):
-            yield from self._side_by_side(asked[at : at + LANES])
+            ends += self._side_by_side(asked[at : at + LANES])
+        return ends
 
-    def _side_by_side(self, asked: Sequence[Request]) -> Iterator[Quote | Exception]:
+    def _side_by_side(self, asked: Sequence[Request]) -> list[Quote | Exception]:
         """Quote at most `LANES` requests, and let the trees look at all of them at once."""
         model, ways = self.model, [_Way(self._steps(one)) for one in asked]
         under = [way for way in ways if way.asks is not None]
-        columns: Iterator[Floats] = iter(())
         if under:
             causes, buckets = model.base.shape
             seen = Readings.of(model.tables, _asked(under, len(model.column_set.columns)))
@@ -137,11 +137,10 @@ class Pricer:
             scores = seen.scores(model.members, _asked(under, buckets)).tolist()
             for way, own in zip(under, scores, strict=True):
                 way.go(deviation(own))
-            columns = iter(seen.contributions(_asked(under, causes, buckets)))
-        for way in ways:
-            if way.encoded:
-                way.go(next(columns))
-            yield way.end
+            columns = seen.contributions(_asked(under, causes, buckets))
+            for way, theirs in zip(under, columns, strict=True):
+                way.go(theirs)
+        return [way.end for way in ways]
 
     def _steps(self, asked: Request) -> Steps:
         """Encode, read, price, explain: the way of every quote, which asks the trees thrice.
@@ -184,7 +183,6 @@ class _Way:
         self.asks: Floats | None = None
         self.end: Quote | Exception = RuntimeError("a quote must have ended, however: it has not")
         self._go(None)
-        self.encoded = self.asks is not None
 
     def go(self, answer: Any) -> None:
         """Go on with what the trees say; one that has ended does not."""
@@ -307,11 +305,11 @@ class Quote(NamedTuple):
         }
 
     def _audit(self, audit: Audit) -> dict[str, Any]:
-        _, groups, macro, _ = audit.rounded(self.waterfall.figure / 100)
-        named = zip(self.model.column_set.groups_told, groups, strict=True)
+        rounded = audit.rounded(self.waterfall.figure / 100)
+        named = zip(self.model.column_set.groups_told, rounded.shares.tolist(), strict=True)
         return {
             "groups": [{"group": group, "bps": text(part)} for group, part in named],
-            "macro_bps": text(macro),
+            "macro_bps": text(rounded.macro),
             "mean_difference_bps": _fixed(audit.difference_bps, 2),
             "limit_bps": _fixed(audit.limit_bps, 2),
             "alarm": audit.alarm,

@@ -28,12 +28,14 @@ class Waterfall(NamedTuple):
         above = [line for line in price.waterfall if line.part is not Part.BESIDE]
         rounded, payers = _rounded(above, price.payers, price.charged_bps)
         lines = [(x.name, round(100 * x.bps)) for x in price.waterfall if x.part is Part.BESIDE]
-        lines += [(line.name, part) for line, part in zip(above, rounded, strict=True)]
-        pairs = zip(above, rounded, strict=True)
-        apart = tuple([(line.name, part) for line, part in pairs if line.part is Part.APART])
-        total = sum(rounded)
-        figure = total - sum(part for _, part in apart)
-        return cls(price.figure, tuple(lines), apart, figure, total, tuple(payers))
+        apart, total, figure = [], sum(rounded), 0
+        for (name, _, part), hundredths in zip(above, rounded, strict=True):
+            lines.append((name, hundredths))
+            if part is Part.APART:
+                apart.append((name, hundredths))
+            else:
+                figure += hundredths
+        return cls(price.figure, tuple(lines), tuple(apart), figure, total, tuple(payers))
 
     @property
     def rate(self) -> int:

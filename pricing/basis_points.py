@@ -33,12 +33,33 @@ def largest_remainder(parts_bps: Sequence[float] | Floats, total_bps: float) -> 
     >>> largest_remainder([0.333, 0.333, 0.334], 1.0)
     [33, 33, 34]
     """
-    parts = np.asarray(parts_bps, np.float64)
-    whole, gap_bps = _apportion(parts, total_bps)
-    if not abs(gap_bps) <= SLACK_BPS:
-        raise InputError.of("parts_bps", f"parts of {total_bps=}", f"a gap of {gap_bps} bp")
-    hundredths: list[int] = whole.tolist()
+    whole, gap_bps = _apportion(np.asarray(parts_bps, np.float64), total_bps)
+    hundredths: list[int] = _closed(whole, gap_bps).tolist()
     return hundredths
+
+
+def with_rest(parts_bps: Floats, total_bps: float) -> Ints:
+    """Return parts, and last what they leave of a total, in whole hundredths that add up to it.
+
+    >>> with_rest(np.array([0.333, 0.333]), 1.0).tolist()
+    [33, 33, 34]
+    """
+    return _closed(*_with_rest(parts_bps, total_bps))
+
+
+def _closed(whole: Ints, gap_bps: float) -> Ints:
+    """Return parts that leave no gap."""
+    if not abs(gap_bps) <= SLACK_BPS:
+        raise InputError.of("parts_bps", "parts of their total", f"a gap of {gap_bps} bp")
+    return whole
+
+
+@njit(cache=True)
+def _with_rest(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
+    """Return the parts and the rest in whole hundredths, and the gap: see `_apportion`."""
+    parts = np.append(parts_bps, 0.0)
+    _, parts[-1] = _apportion(parts, total_bps)
+    return _apportion(parts, total_bps)
 
 
 @njit(cache=True)

@@ -68,7 +68,7 @@ class Pricer(Protocol):
     ) -> Quote:
         """Encode, price and explain a project that has been checked."""
 
-    def quotes(self, asked: Sequence[Request]) -> Iterable[Quote | Exception]:
+    def quotes(self, asked: Sequence[Request]) -> Sequence[Quote | Exception]:
         """Quote many at once: each as alone, or why it is not quoted."""
 
 
@@ -289,14 +289,15 @@ class Desk:
         """Price requests with their keys side by side; what comes back waits until recorded."""
         found = [self._try(self._found, item, caller, kept.get(key)) for item, key in some]
         checked = [one for one in found if isinstance(one, _Checked)]
+        began = perf_counter()
         quotes = iter(self.pricer.quotes([one.request for one in checked]))
+        each = (perf_counter() - began) / max(len(checked), 1)
         answers: list[Awaitable[Reply | RefusedError]] = []
         for (item, key), one in zip(some, found, strict=True):
             if not isinstance(one, _Checked):
                 answers.append(_at_once(one))
                 continue
-            began = perf_counter()
-            priced = self._try(self._given, one, next(quotes), began)
+            priced = self._try(self._given, one, next(quotes), perf_counter() - each)
             if isinstance(priced, Priced):
                 place = (int(key.rpartition("#")[2]), of)
                 entry = self._entry(item, caller.tenant, key, priced, place)
