@@ -122,9 +122,7 @@ class Way:
         """Return the margins (positions, 3, K) at positions in [0, 1]."""
         return _along(self.start, self.move, positions)
 
-    def piece(
-        self, low: float, high: float, figures: tuple[float, float], slopes: Floats
-    ) -> Piece:
+    def piece(self, low: float, high: float, figures: tuple[float, float], slopes: Floats) -> Piece:
         """Return a piece, of which the figures at its ends and the slopes at its nodes are known.
 
         Args:

@@ -32,7 +32,7 @@ from serving.console.house import House
 from serving.console.rooms import Rooms
 from serving.console.root import house
 from serving.contract import Contract
-from serving.desk import Desk, Given, Reply, Stage, nobody
+from serving.desk import Desk, Given, Stage, nobody
 from serving.desk import Ledger as AnyLedger
 from serving.documents import Identity, columns_document, model_documents
 from serving.examples import askable
@@ -58,6 +58,7 @@ from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
 from serving.quote_id import drawn, uuid7
+from serving.reply import Reply
 from serving.settings import Settings
 from serving.shadow import Shadow
 from serving.watch import Watch, metrics

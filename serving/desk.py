@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -23,8 +23,9 @@ from serving.access.caller import Caller
 from serving.contract import MOST_QUOTES, Asked, Contract, as_asked, read_batch
 from serving.ledger.entry import Entry, Kept, key_reused, of_quote, written
 from serving.problem import RefusedError, answer
+from serving.reply import Batch, Reply
 
-AT_ONCE = 16  # requests of a batch that are priced before others get their turn
+AT_ONCE = 32  # requests of a batch that are priced, or written, before others get their turn
 T = TypeVar("T")
 Stage = Callable[[str, float], None]
 Audited = Callable[[str, Audit], None]  # by method
@@ -86,15 +87,6 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True)
-class Reply:
-    """The exact bytes of an answer; `quote_id` is None for a what-if, which is not recorded."""
-
-    quote_id: str | None
-    body: bytes
-    replayed: bool = False  # it was recorded by an earlier request under the same key
-
-
-@dataclass(frozen=True)
 class Priced:
     """A quote, written."""
 
@@ -113,6 +105,14 @@ class _Checked:
     request: Request
     quote_id: str | None
     now: datetime
+
+
+class _Quoted(NamedTuple):
+    """A request with its quote, or why there is none, and the seconds that took."""
+
+    told: _Checked
+    quote: Quote | Exception
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,10 @@ class Desk:
             for at in range(0, len(items), AT_ONCE):
                 own = keys[at : at + AT_ONCE]
                 some = [*zip(items[at : at + AT_ONCE], own, strict=False)]
-                answers += self._answers(some, caller, kept, of=len(items))
+                quoted = self._quoted(some, caller, kept)
                 await asyncio.sleep(0)  # lets single quotes in between
+                answers += self._answers(some, quoted, caller, of=len(items))
+                await asyncio.sleep(0)
             return Batch.of(await asyncio.gather(*answers))
 
     def price(
@@ -192,7 +194,8 @@ class Desk:
         told = self._checked(body, caller, now, quote_id, recorded=recorded)
         checked = perf_counter()
         self.stage("check", checked - began)
-        return self._given(told, self._quote(told.request), checked)
+        quote = self._quote(told.request)
+        return self._given(told, quote, perf_counter() - checked)
 
     def _checked(
         self, body: Any, caller: Caller, now: datetime, quote_id: str = "", *, recorded: bool = True
@@ -223,10 +226,10 @@ class Desk:
         except InputError as error:
             return error
 
-    def _given(self, told: _Checked, quote: Quote | Exception, began: float) -> Priced:
-        """Write a quote that was begun at a time; raise why there is none."""
+    def _given(self, told: _Checked, quote: Quote | Exception, seconds: float) -> Priced:
+        """Write a quote that took some seconds; raise why there is none."""
         priced = perf_counter()
-        self.stage("price", priced - began)
+        self.stage("price", seconds)
         if isinstance(quote, InputError):
             raise InputError([as_asked(fault) for fault in quote.faults])
         if isinstance(quote, Exception):
@@ -278,26 +281,36 @@ class Desk:
         self.given(body, entry.tenant, priced.document, priced.now)
         return Reply(entry.quote_id, priced.body)
 
-    def _answers(
-        self,
-        some: Sequence[tuple[Any, str]],
-        caller: Caller,
-        kept: Mapping[str, Kept],
-        *,
-        of: int,
-    ) -> list[Awaitable[Reply | RefusedError]]:
-        """Price requests with their keys side by side; what comes back waits until recorded."""
+    def _quoted(
+        self, some: Sequence[tuple[Any, str]], caller: Caller, kept: Mapping[str, Kept]
+    ) -> list[_Quoted | Reply | RefusedError]:
+        """Price requests with their keys side by side; what was answered before needs no price."""
         found = [self._try(self._found, item, caller, kept.get(key)) for item, key in some]
         checked = [one for one in found if isinstance(one, _Checked)]
         began = perf_counter()
         quotes = iter(self.pricer.quotes([one.request for one in checked]))
         each = (perf_counter() - began) / max(len(checked), 1)
+        return [
+            _Quoted(one, next(quotes), each) if isinstance(one, _Checked) else one for one in found
+        ]
+
+    def _answers(
+        self,
+        some: Sequence[tuple[Any, str]],
+        quoted: Sequence[_Quoted | Reply | RefusedError],
+        caller: Caller,
+        *,
+        of: int,
+    ) -> list[Awaitable[Reply | RefusedError]]:
+        """Write what was quoted; what comes back waits until recorded.
+
+        One thing after the other is done for all, so that each finds its code in the cache.
+        """
+        given = [
+            self._try(self._given, *one) if isinstance(one, _Quoted) else one for one in quoted
+        ]
         answers: list[Awaitable[Reply | RefusedError]] = []
-        for (item, key), one in zip(some, found, strict=True):
-            if not isinstance(one, _Checked):
-                answers.append(_at_once(one))
-                continue
-            priced = self._try(self._given, one, next(quotes), perf_counter() - each)
+        for (item, key), priced in zip(some, given, strict=True):
             if isinstance(priced, Priced):
                 place = (int(key.rpartition("#")[2]), of)
                 entry = self._entry(item, caller.tenant, key, priced, place)
@@ -326,20 +339,6 @@ class Desk:
             return await self._record(entry, item, priced)
         except RefusedError as refusal:
             return refusal
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The answer to a batch; `replayed` if every quote of it was recorded before."""
-
-    body: bytes
-    replayed: bool
-
-    @classmethod
-    def of(cls, answers: Sequence[Reply | RefusedError]) -> Batch:
-        """Return the answers as one."""
-        quotes = [answer for answer in answers if isinstance(answer, Reply)]
-        return cls(_results(answers), bool(quotes) and all(one.replayed for one in quotes))
 
 
 def _check_batch(kept: Mapping[str, Kept], key: str, size: int) -> None:
@@ -377,13 +376,3 @@ def _written(asked: Asked, quote: Quote, quote_id: str | None, now: datetime) ->
     if "explanation" in document:
         document["explanation"] = orjson.Fragment(explanation)
     return Priced(asked, document, explanation, orjson.dumps(document), now)
-
-
-def _results(answers: Sequence[Reply | RefusedError]) -> bytes:
-    results = [
-        {"status": 201, "quote": orjson.Fragment(answer.body)}
-        if isinstance(answer, Reply)
-        else {"status": answer.problem.status, "problem": answer.document()}
-        for answer in answers
-    ]
-    return orjson.dumps({"results": results})

@@ -12,12 +12,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access.caller import Caller
-from serving.desk import Desk, Reply
+from serving.desk import Desk
 from serving.documents import told_to
 from serving.doors import JSON, Door
 from serving.gauges import CONTENT_TYPE, Gauges
 from serving.ledger.counter import Answers, Counter
 from serving.problem import NOT_READY, RefusedError
+from serving.reply import Reply
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 ALIVE = orjson.dumps({"alive": True})
