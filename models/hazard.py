@@ -219,7 +219,7 @@ class HazardModel:
         return math.hypot(sd_trees, reading.network.spread(weights))
 
     def ends(self, margins: Floats, sd_bag: float) -> Floats:
-        """Return (2, 3, K) the margins (3, K) at both ends of the interval."""
+        """Return (2, 3, K) the margins (3, K) at both ends of an interval whose sd_bag is known."""
         return ends(margins, self.edges, sd_bag=sd_bag, drift=self.drift)
 
     @staticmethod

@@ -96,7 +96,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, ends: Ends, *, sd_bag: float, drift: Drift, level: float = LEVEL) -> Interval:
-        """Return the interval of a quote whose ends are known, see `interval`."""
+        """Return the interval of a quote whose ends are known: sd_bag and level as `interval`'s."""
         numbers = [number for pair in ends for number in pair if number is not None]
         if not all(map(math.isfinite, numbers)):
             raise ModelError(f"the ends of an interval must be finite, however: {numbers}")
@@ -145,7 +145,7 @@ def ends(
     drift: Drift,
     level: float = LEVEL,
 ) -> Floats:
-    """Return (2, 3, K) the margins at both ends of an interval, see `interval`."""
+    """Return (2, 3, K) the margins at both ends; sd_bag and level as `interval`'s."""
     half = _quantile(level) * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
     return _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)

@@ -294,6 +294,7 @@ def _solve(margins: Floats, legs: Legs, work: Work) -> None:
                 moved = True
         if not moved:
             break
+    _severity(legs, work)
 
 
 @njit(cache=True, error_model="numpy")
@@ -381,7 +382,6 @@ def breakdown(margins: Floats, legs: Legs) -> Floats:
     for start in range(0, len(margins), n):
         first = min(start, len(margins) - n)  # the last run is as long as the others
         _solve(margins[first : first + n], legs, work)
-        _severity(legs, work)
         out[first : first + n] = work.parts[:COLUMNS].T
     return out
 
@@ -394,7 +394,6 @@ def gradients(margins: Floats, legs: Legs) -> tuple[Floats, Floats]:
     for start in range(0, len(margins), n):
         first = min(start, len(margins) - n)
         _solve(margins[first : first + n], legs, work)
-        _severity(legs, work)
         out[first : first + n] = work.parts[:COLUMNS].T
         for i in range(n):
             _adjoint(margins[first + i], legs, work, i, slopes[first + i])
