@@ -287,12 +287,12 @@ def bundle(pricer: Pricer, quoting: Desk, before: Bundle | None = None) -> Bundl
     """
     columns, contract = pricer.model.column_set, quoting.contract
     _warm(pricer)
-    if before is not None and before.desk.pricer.model.column_set == columns:
+    if before is not None and before.column_set == columns:
         told = before.columns, before.openapi
     else:
         openapi = openapi_document(columns, contract, askable(contract))
         told = columns_document(columns), orjson.dumps(openapi)
-    return Bundle(quoting, model_documents(pricer.model, pricer.policy), *told)
+    return Bundle(quoting, columns, model_documents(pricer.model, pricer.policy), *told)
 
 
 def desk(
