@@ -28,7 +28,7 @@ START_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Registry:
-    """An MLflow server with our two versions, and how they are decided on."""
+    """An MLflow server with our versions, and how they are decided on."""
 
     uri: str
     folder: Path
@@ -59,11 +59,11 @@ class Registry:
         return statement.sign(told, key)
 
 
-def raised(model: Path, into: Path) -> None:
+def raised(model: Path, into: Path, by: float) -> None:
     """Write the same model with a higher level of the cycle, and its own golden prices."""
     shutil.copytree(model, into)
     numbers = json.loads((into / "numbers.json").read_text("utf-8"))
-    numbers["overlay"][0] = [level + 0.1 for level in numbers["overlay"][0]]
+    numbers["overlay"][0] = [level + by for level in numbers["overlay"][0]]
     (into / "numbers.json").write_text(json.dumps(numbers), encoding="utf-8")
     rules, vectors = golden.kept(into)
     told = [(vector["project"], Terms(**vector["terms"])) for vector in vectors]

@@ -2,14 +2,17 @@
 
 python -m benchmarks.swaps [--quotes 50000] [--acts 20] [--per-second 100] [--down-seconds 600]
 
-An MLflow server and a server of ours, both of its own, below var/swaps. Two versions of the
-champion of var/ (the second with a level of the cycle that is a tenth higher) take turns, promoted
-and sent back by the ways of `training/promote.py`; each reply is held against what the model that
-it names says in this process of the same body, price and explanation. Then candidates that must not
-serve, then the registry is stopped, and a second server is started without it. A swap is from when
-the server sees what the alias names until half a second after it serves that. Who promotes needs a
-processor too: so does a process that only imports MLflow, the control. Fails if a quote fails or is
-of two models, if a bad candidate serves, or if p99 during a swap is above twice p99 otherwise.
+An MLflow server and a server of ours, both of its own, below var/swaps. The champion of var/ and
+others (each with a level of the cycle that is a tenth higher) take turns, promoted and sent back by
+the ways of `training/promote.py`: another is promoted, sent back, promoted again and sent back
+again, then the next. So of four swaps one is to a model that the server has never seen; that and
+the three to models that it served before are told of apart. Each reply is held against what the
+model that it names says in this process of the same body, price and explanation. Then candidates
+that must not serve, then the registry is stopped, and a second server is started without it. A swap
+is from when the server sees what the alias names until half a second after it serves that. Who
+promotes needs a processor too: so does a process that only imports MLflow, the control. Fails if a
+quote fails or is of two models, if a bad candidate serves, or if p99 during swaps of either kind is
+above twice p99 otherwise.
 """
 
 from __future__ import annotations
@@ -57,7 +60,9 @@ CALLERS, POLL_SECONDS, LOOK_SECONDS = 4, 1.0, 0.1
 OWN = ("quote_id", "time", "recorded")  # of one quote, whichever model made it
 WAIT_SECONDS = 300.0
 REST_SECONDS = 0.5  # after a swap, in which the old model is let go
-CALM, SWAP = "otherwise", "during a swap"
+CALM = "otherwise"
+FIRST, AGAIN = SWAPS = "during a swap to a new model", "during a swap to one that served"
+TURNS = 4  # for each model beside the first
 PROMOTING, CONTROL = "while a version is judged and promoted", "while somebody imports MLflow"
 BUSY = "import mlflow.tracking"  # what the control does
 
@@ -132,7 +137,7 @@ class Load:
 
 def swapped(log: Path) -> list[Span]:
     """Return when a server swapped, as its log tells."""
-    spans, began = [], 0.0
+    spans, began, known = [], 0.0, set()
     for line in log.read_text("utf-8").splitlines():
         if not line.startswith("{"):
             continue
@@ -140,8 +145,12 @@ def swapped(log: Path) -> list[Span]:
         at = datetime.fromisoformat(says["time"]).timestamp()
         if f"{ALIAS} names version" in says["message"]:
             began = at
-        elif f"{ALIAS} is version" in says["message"] and began:
-            spans.append(Span(SWAP, began, at + REST_SECONDS))
+        elif f"{ALIAS} is version" in says["message"]:
+            digest = says["message"].split()[-1]
+            if began:
+                phase = AGAIN if digest in known else FIRST
+                spans.append(Span(phase, began, at + REST_SECONDS))
+            known.add(digest)
     return spans
 
 
@@ -153,8 +162,10 @@ def main(quotes: int, acts: int, per_second: float, down_seconds: float) -> None
     model = champion(settings)
     asked = list(bodies(model.column_set, random.Random(0)))
     folder.mkdir(parents=True)
-    versions = [settings.models / model.digest, folder / "second"]
-    raised(versions[0], versions[1])
+    versions = [settings.models / model.digest]
+    for other in range(1, 1 + -(-acts // TURNS)):
+        versions.append(folder / f"other-{other}")
+        raised(versions[0], versions[other], 0.1 * other)
     try:
         wrong = phases(folder, versions, asked, quotes, acts, per_second, down_seconds)
     finally:
@@ -211,12 +222,13 @@ def phases(
 
 
 def swaps(load: Load, environment: Mapping[str, str], numbers: Sequence[str], acts: int) -> None:
-    """Promote the second version and send it back, in turns, and wait for each to serve."""
+    """Promote other versions and send them back, in turns, and wait for each to serve."""
     for turn in range(acts):
+        other = numbers[1 + turn // TURNS]
         with load.during(PROMOTING):
-            act(environment, *(("promote", numbers[1]) if turn % 2 == 0 else ("rollback", "")))
+            act(environment, *(("promote", other) if turn % 2 == 0 else ("rollback", "")))
         began = time.monotonic()
-        until(load.client, "version", numbers[(turn + 1) % 2])
+        until(load.client, "version", other if turn % 2 == 0 else numbers[0])
         took = time.monotonic() - began
         print(f"act {turn + 1:>2}: serves {took:4.1f} s later; {load.quotes:,} quotes", flush=True)
         time.sleep(3)
@@ -313,16 +325,17 @@ def verdict(load: Load, served: int, cold: int) -> str | None:
         print(
             f"{phase:<40} {len(taken):>7,} quotes   p50 {p50:5.1f} ms   p99 {p99_ms[phase]:6.1f} ms"
         )
-    ratio = p99_ms[SWAP] / p99_ms[CALM]
+    ratios = [p99_ms[phase] / p99_ms[CALM] for phase in SWAPS if phase in p99_ms]
     print(
         f"{load.quotes:,} quotes, {len(load.failed)} failed, {len(load.mixed)} of two models; "
-        f"p99 during a swap over otherwise {ratio:.2f}; bad candidates that served: {served}"
+        f"p99 during swaps over otherwise {', '.join(f'{ratio:.2f}' for ratio in ratios)}; "
+        f"bad candidates that served: {served}"
     )
     if load.failed or load.mixed or cold:
         return f"quotes failed or were of two models, the first: {(load.failed + load.mixed)[:1]}"
     if served:
         return "a bad candidate served"
-    return "p99 during a swap is above twice p99 otherwise" if ratio > 2 else None
+    return "p99 during swaps is above twice p99 otherwise" if max(ratios) > 2 else None
 
 
 def said_of(

@@ -112,7 +112,7 @@ def coalitions(dividends: Floats) -> Floats:
     return dividends
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # while a server quotes
 def _number(start: Longs, group: Longs, groups: Longs, local: NDArray[np.uint8]) -> None:
     """Number every leaf's groups in the order of its conditions, and count them."""
     for leaf in range(len(groups)):
@@ -124,7 +124,7 @@ def _number(start: Longs, group: Longs, groups: Longs, local: NDArray[np.uint8])
             groups[leaf] += local[i] == groups[leaf]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # while a server quotes
 def _share(
     start: Longs,
     group: Longs,
@@ -152,7 +152,7 @@ def _share(
             coalition[subset_of[leaf] + subset] = bits
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)  # while a server quotes
 def _add_up(
     value: Floats,
     shares: Floats,

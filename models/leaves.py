@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.booster import Trees, trees
+from models.breath import breathe
 from pricing.errors import ModelError
 
 Floats = NDArray[np.float64]
@@ -146,6 +147,7 @@ def boxes(
             rows.append(row)
             shares.append(bag.share / len(bag.boosters) if bag else 0.0)
             found.append(leaves_of(text, columns=columns, buckets=buckets))
+            breathe()
     laid = Leaves(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     counts = [len(leaves.value) for leaves in found]
     before = np.repeat(np.array(rows, np.int64) * (buckets + 1), counts)

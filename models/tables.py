@@ -28,6 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.breath import breathe
 from models.groups import Dividends
 from models.leaves import Boxes, Floats
 from pricing.errors import ModelError
@@ -36,6 +37,7 @@ Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Rows = NDArray[np.uint32]
 
+AT_ONCE = 256  # rows of the background, between two breaths: some milliseconds
 FACTORIALS = np.array([math.factorial(n) for n in range(20)], np.float64)
 
 
@@ -146,7 +148,11 @@ class Tables:
         row_of = np.concatenate([[0], np.cumsum(2**depth * depth)]).astype(np.int64)
         sieve = Sieve.of(boxes, columns, row_of)
         bins = _bins(np.ascontiguousarray(background), boxes)
-        _count_patterns(bins, weight / weight.sum(), sieve, at, shares)
+        share = weight / weight.sum()
+        for begin in range(0, len(bins), AT_ONCE):
+            some = slice(begin, begin + AT_ONCE)
+            _count_patterns(bins[some], share[some], sieve, at, shares)
+            breathe()
         cells = np.zeros(int(row_of[-1]) + sieve.slot.shape[1])
         _fill(boxes, at, shares, FACTORIALS, row_of, cells)
         full = shares[at[1:] - 1] * boxes.value  # (leaves,) a leaf's mean over the background

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.types import ASGIApp
 
+from models.breath import breathe
 from models.copies import Pointer
 from models.hazard import HazardModel
 from models.pricer import Pricer, Request
@@ -58,6 +59,7 @@ from serving.office import Bundle, Office
 from serving.openapi import openapi_document
 from serving.problem import new_error_id
 from serving.quote_id import drawn, uuid7
+from serving.remembered import Remembered
 from serving.reply import Reply
 from serving.settings import Settings
 from serving.shadow import Shadow
@@ -83,6 +85,7 @@ class Server:
     policy_in: Callable[[str], Policy]  # by currency: those of the start, whatever changes on disk
     shadow: Shadow
     console: House
+    remembered: Remembered = field(default_factory=Remembered)  # by both watches
 
     @classmethod
     def open(cls, settings: Settings) -> Server:
@@ -125,12 +128,12 @@ class Server:
     @cached_property
     def champion(self) -> Watch:
         """Return the watch on the model that serves."""
-        return watch(self.settings, self.settings.alias, self.serve)
+        return self._watch(self.settings.alias, self.serve)
 
     @cached_property
     def challenger(self) -> Watch:
         """Return the watch on the model that prices in its shadow."""
-        return watch(self.settings, CHALLENGER, self.shadow.serve)
+        return self._watch(CHALLENGER, self.shadow.serve)
 
     def load(self) -> None:
         """Quote with the champion, now and whenever it changes; if there is none, say why."""
@@ -169,6 +172,7 @@ class Server:
                 calm=self.admission.audits,
                 given=self.shadow.offer,
             ),
+            self.office.bundle,
         )
         identity = Identity.of(model)
         self.gauges.intake.expect(model.column_set.asked)
@@ -197,6 +201,10 @@ class Server:
             new_error_id=new_error_id,
             console=self.console,
         )
+
+    def _watch(self, alias: str, serve: Callable[[HazardModel, Pointer], None]) -> Watch:
+        source = Source(self.settings, alias, remembered=self.remembered)
+        return Watch(source, serve, seconds=self.settings.poll_seconds, now=clock)
 
     def _observe(self, answered: Answered) -> None:
         self.gauges.request(answered)
@@ -260,11 +268,6 @@ def rules(settings: Settings, currency: str) -> Policy:
     return policy.load(settings.policy, currency=currency)
 
 
-def watch(settings: Settings, alias: str, serve: Callable[[HazardModel, Pointer], None]) -> Watch:
-    """Return the watch on an alias of the registry of the settings."""
-    return Watch(Source(settings, alias), serve, seconds=settings.poll_seconds, now=clock)
-
-
 def clock() -> datetime:
     """Return the time on this machine."""
     return datetime.now(UTC)
@@ -275,16 +278,22 @@ def fresh_id(now: datetime) -> str:
     return uuid7(now, secrets.token_bytes)
 
 
-def bundle(pricer: Pricer, quoting: Desk) -> Bundle:
-    """Return all that depends on a model; its first prices are made here, not for a caller."""
+def bundle(pricer: Pricer, quoting: Desk, before: Bundle | None = None) -> Bundle:
+    """Return all that depends on a model; its first prices are made here, not for a caller.
+
+    Args:
+        pricer: of the model.
+        quoting: its desk.
+        before: what serves now, whose documents are the same where the columns are.
+    """
     columns, contract = pricer.model.column_set, quoting.contract
     _warm(pricer)
-    return Bundle(
-        desk=quoting,
-        model=model_documents(pricer.model, pricer.policy),
-        columns=columns_document(columns),
-        openapi=orjson.dumps(openapi_document(columns, contract, askable(contract))),
-    )
+    if before is not None and before.column_set == columns:
+        told = before.columns, before.openapi
+    else:
+        openapi = openapi_document(columns, contract, askable(contract))
+        told = columns_document(columns), orjson.dumps(openapi)
+    return Bundle(quoting, columns, model_documents(pricer.model, pricer.policy), *told)
 
 
 def desk(
@@ -330,3 +339,4 @@ def _warm(pricer: Pricer) -> None:
         terms = Terms(amount=1e6, term_months=12, repayment=repayment)
         pricer.quote_checked({}, TermLoan(terms), audit=True).document("en")
         pricer.quotes([Request({}, TermLoan(terms), None)])
+        breathe()

@@ -12,14 +12,17 @@ import logging
 import os
 import signal
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 
 from models import alias as aliases
 from models import artifact, copies, golden, keys, registry, statement
+from models.breath import breathe
 from models.copies import Pointer
 from models.hazard import HazardModel
 from pricing.errors import InputError, ModelError, SeedrateError
 from serving import child
+from serving.remembered import Remembered
 from serving.settings import Settings
 
 log = logging.getLogger("seedrate.champion")
@@ -51,14 +54,14 @@ class Source:
         settings: of the server.
         alias: that a version must be signed for.
         ending: stops what is under way.
-        tried: digests that have been loaded in this process, or in one that might have died of it.
+        remembered: models that this process has read, shared by its aliases.
         hold: on the copy that serves, so that no process removes it.
     """
 
     settings: Settings
     alias: str
     ending: Event = field(default_factory=Event)
-    tried: set[str] = field(default_factory=set)
+    remembered: Remembered = field(default_factory=Remembered)
     hold: copies.Hold = field(default_factory=copies.Hold)
 
     @property
@@ -167,7 +170,10 @@ class Source:
         raise InputError.of("SEEDRATE_TRACKING_URI", "a registry that gives its model", said)
 
     def load(self, pointer: Pointer) -> HazardModel:
-        """Return a model that has been checked, loaded first in a process that may die of it.
+        """Return a model that has been checked: its copy verified, its golden vectors passed.
+
+        One that is remembered has passed them in this process, the very object. Any other is read,
+        first in a process that may die of it, unless it served here last and did not end us then.
 
         Raises:
             ModelError: its files are not here, cannot be read, or price something else.
@@ -177,12 +183,8 @@ class Source:
             raise ModelError(
                 f"the copy of {pointer.digest} must be whole, however: it is gone or altered"
             )
-        last = self.last()
-        if pointer.digest not in self.tried and (last is None or last.digest != pointer.digest):
-            self._try(str(folder), pointer.digest)
-        self.tried.add(pointer.digest)
-        model = artifact.read(folder, pointer.digest)
-        golden.check(model, folder)
+        model = self.remembered.find(pointer.digest) or self._read(folder, pointer.digest)
+        self.remembered.keep(model)
         return replace(model, card={**model.card, "version": pointer.version})
 
     def _fetched(self) -> Pointer | None:
@@ -196,6 +198,16 @@ class Source:
             log.warning("the registry names no %s of %s", self.alias, self.settings.model)
             return None
         return pointer if self.has(pointer) else self.fetch()
+
+    def _read(self, folder: Path, digest: str) -> HazardModel:
+        last = self.last()
+        if last is None or last.digest != digest:
+            self._try(str(folder), digest)
+        model = artifact.read(folder, digest)
+        breathe()
+        golden.check(model, folder)
+        breathe()
+        return model
 
     def _try(self, folder: str, digest: str) -> None:
         """Load a model in a child process.

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from features.column import ColumnSet
 from serving.access.caller import Caller
 from serving.desk import Desk
 from serving.documents import told_to
@@ -29,6 +30,7 @@ class Bundle:
     """All that depends on one model: requests in flight keep the one they began with."""
 
     desk: Desk
+    column_set: ColumnSet
     model: Mapping[str, bytes]  # by the callers that the policy names
     columns: bytes
     openapi: bytes

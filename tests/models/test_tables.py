@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.leaves import Bag, boxes
-from models.tables import Tables
+from models.tables import AT_ONCE, Tables
 from tests.models.trees import (
     BUCKETS,
     Floats,
@@ -96,6 +96,15 @@ def test_a_row_of_double_weight_counts_as_two_rows() -> None:
     by_weight = tables(BAG, BACKGROUND, double).cells
     by_rows = tables(BAG, repeated, np.ones(len(repeated))).cells
     np.testing.assert_allclose(by_weight, by_rows, rtol=0, atol=1e-15)
+
+
+def test_a_background_is_counted_in_parts_and_none_of_its_rows_is_left_out() -> None:
+    times = 2 * AT_ONCE // len(BACKGROUND) + 1
+    repeated = np.tile(BACKGROUND, (times, 1))
+    assert len(repeated) % AT_ONCE  # the last part is a smaller one
+    once, often = tables(BAG), tables(BAG, repeated, np.tile(WEIGHT, times))
+    np.testing.assert_allclose(often.cells, once.cells, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(often.base, once.base, rtol=0, atol=1e-12)
 
 
 def test_a_column_no_tree_uses_contributes_exactly_nothing() -> None:

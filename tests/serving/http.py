@@ -19,7 +19,7 @@ from serving.gauges import Gauges
 from serving.ledger.anchors import Anchors
 from serving.ledger.counter import Counter
 from serving.office import Bundle, Office
-from tests.serving.fakes import ListLedger, Open, desk
+from tests.serving.fakes import COLUMN_SET, ListLedger, Open, desk
 
 Header = tuple[bytes, bytes]
 KEYS = count()
@@ -78,7 +78,11 @@ def office(ledger: ListLedger | None = None, *, ready: bool = True) -> Office:
     rooms = Office(Counter(ledger, Anchors(Path("no-anchors"))), Gauges())
     if ready:
         rooms.bundle = Bundle(
-            desk(ledger), {"anyone": b'{"name":"m"}'}, b'{"columns":[]}', b'{"openapi":"x"}'
+            desk(ledger),
+            COLUMN_SET,
+            {"anyone": b'{"name":"m"}'},
+            b'{"columns":[]}',
+            b'{"openapi":"x"}',
         )
     return rooms
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -76,11 +76,13 @@ def settings(books: Shelf, **more: str) -> Settings:
 
 @contextmanager
 def opened(
-    books: Shelf, *, tried: set[str], seconds: float = 60.0, **more: str
+    books: Shelf, *, read: Sequence[Path] = (), seconds: float = 60.0, **more: str
 ) -> Iterator[Server]:
-    """A server that serves the champion, and polls when a test says so."""
+    """A server that serves the champion, remembers what it has read, and polls when told so."""
     made = Server.open(settings(books, **more))
-    source = Near(made.settings, made.settings.alias, tried=tried)
+    for model in read:
+        made.remembered.keep(artifact.read(model))
+    source = Near(made.settings, made.settings.alias, remembered=made.remembered)
     made.__dict__["champion"] = Watch(source, made.serve, seconds=seconds, now=clock)
     assert made.ledger.wait_open(10)
     made.champion.first()
@@ -92,8 +94,8 @@ def opened(
 
 @pytest.fixture
 def server(books: Shelf, made: list[Path]) -> Iterator[Server]:
-    """A server in which the sound models have been tried already."""
-    with opened(books, tried={artifact.verify(model) for model in made}) as server:
+    """A server that has read the sound models already."""
+    with opened(books, read=made) as server:
         yield server
 
 
@@ -109,7 +111,7 @@ def apart(body: bytes) -> dict[str, Any]:
 def test_a_promotion_and_a_rollback_are_followed_under_load_and_no_reply_is_of_two_models(
     books: Shelf,
 ) -> None:
-    with opened(books, tried=set()) as server:
+    with opened(books) as server:
         _followed_under_load(server, books)
 
 
@@ -202,8 +204,7 @@ def test_a_candidate_is_tried_again_when_its_key_is_trusted(
 def test_files_that_cannot_be_had_are_asked_for_ever_more_seldom(
     books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
-    tried = {artifact.verify(model) for model in made}
-    with opened(books, tried=tried, seconds=0.05) as server:
+    with opened(books, read=made, seconds=0.05) as server:
         books.promote(bad_candidates.broken(books, made, tmp_path))
         until = time.monotonic() + 1.5
         while time.monotonic() < until:
@@ -230,7 +231,7 @@ def test_without_a_registry_the_last_champion_goes_on_and_starts_again(
     assert priced(server) == before
     assert not books.database.exists()  # a look makes no database
     server.close()
-    with opened(books, tried=set()) as later:
+    with opened(books) as later:
         later.champion.poll()
         assert priced(later) == before
         assert later.champion.standing.registry == watch.STALE
@@ -261,7 +262,7 @@ def test_a_champion_that_is_bad_at_start_leaves_the_last_one_its_place(
     books: Shelf, made: list[Path], tmp_path: Path
 ) -> None:
     bad_candidates.that_crashes(books, made, tmp_path / "bad")
-    with opened(books, tried=set()) as server:
+    with opened(books) as server:
         assert priced(server)["model"]["version"] == "1"
         kept = Pointer.read(server.settings.models)
     assert kept is not None

@@ -24,7 +24,7 @@ from serving.ledger.sqlite import SqliteStore
 from serving.ledger.tree import Edge
 from serving.office import Bundle, Office
 from serving.problem import KEY_IN_USE, RefusedError
-from tests.serving.fakes import PlainPricer, PlainQuote, desk, request
+from tests.serving.fakes import COLUMN_SET, PlainPricer, PlainQuote, desk, request
 from tests.serving.http import HOST, JSON, Answer, ask, gate
 from tests.serving.ledger.books import ledger, rows
 
@@ -38,7 +38,7 @@ def books(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def app(books: Ledger, tmp_path: Path) -> Any:
     office = Office(Counter(books, Anchors(tmp_path / "anchors")), Gauges())
-    office.bundle = Bundle(desk(books), {"anyone": b"{}"}, b"{}", b"{}")
+    office.bundle = Bundle(desk(books), COLUMN_SET, {"anyone": b"{}"}, b"{}", b"{}")
     return gate(office)
 
 
