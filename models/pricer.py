@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from features.project import faults
 from models import tabm
@@ -233,7 +235,7 @@ class Quote(NamedTuple):
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
             "grade": grade(self.price.annual_pd),
             "lgd": f"{self.price.lgd:.6f}",
-            "survival": [{"month": month, "alive": alive} for month, alive in _points(self.price)],
+            "survival": _survival(self.price),
             "interval": self._interval(),
             "details": self._details(),
             "explanation": self._explanation(language),
@@ -327,8 +329,9 @@ class Quote(NamedTuple):
     def _missing_sources(self) -> list[dict[str, Any]]:
         """Name each source of which nothing is known, and what that costs: part of the items."""
         told, missing = self.explanation, []
+        unknown = {at for at, value in enumerate(told.values) if value is None}
         for source, places in self.model.columns_by_source.items():
-            if all(told.values[at] is None for at in places):
+            if unknown.issuperset(places):
                 names = [told.columns[at].name for at in places]
                 bps = text(sum(told.parts[at] for at in places))
                 missing.append({"source": source, "columns": names, "bps": bps})
@@ -347,9 +350,15 @@ def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
     return {name: getattr(terms, attribute) for name, attribute in model.columns_of_terms}
 
 
-def _points(price: Price) -> Iterator[tuple[int, str]]:
-    """Return the survival curve at every third month and the last, as it is printed."""
-    last = len(price.curves.survival) - 1
+def _survival(price: Price) -> orjson.Fragment:
+    """Return the survival curve at every third month and the last, written."""
+    months, points = _months(len(price.curves.survival) - 1)
+    return orjson.Fragment(points % tuple(price.curves.survival[months].tolist()))
+
+
+@lru_cache(maxsize=1024)
+def _months(last: int) -> tuple[list[int], str]:
+    """Return the months at which a curve is told, and its points with room for the values."""
     months = [*range(0, last, 3), last]
-    alive = tuple(price.curves.survival[months].tolist())
-    return zip(months, ("%.6f " * len(alive) % alive).split(), strict=True)
+    points = ",".join(f'{{"month":{month},"alive":"%.6f"}}' for month in months)
+    return months, f"[{points}]"

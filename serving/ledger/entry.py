@@ -39,7 +39,9 @@ class Private:
     def opened(self) -> dict[str, bytes]:
         """Return the committed values by field."""
         asked, reply = orjson.loads(self.request), orjson.loads(self.reply)
-        return _values(asked, self.request, orjson.dumps(reply.get("explanation")), self.reply)
+        project, terms = written(asked.get("project")), written(asked.get("instrument"))
+        explanation = orjson.dumps(reply.get("explanation"))
+        return _values(self.request, project, terms, explanation, self.reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,10 @@ def of_quote(
         code: the digest of the program that made it.
         place: in the batch that it was asked in, counted from 0, and how many that batch had.
     """
-    request = written(asked)
-    commitments = commit_all(salt, _values(asked, request, explanation, reply))
+    project, terms = written(asked.get("project")), written(asked.get("instrument"))
+    own = {"project": orjson.Fragment(project), "instrument": orjson.Fragment(terms)}
+    request = written({name: own.get(name, value) for name, value in asked.items()})
+    commitments = commit_all(salt, _values(request, project, terms, explanation, reply))
     figure = next((name for name in FIGURES if name in document), None)
     body = {
         "schema": SCHEMA,
@@ -209,12 +213,12 @@ def _entry(
 
 
 def _values(
-    asked: Mapping[str, Any], request: bytes, explanation: bytes, reply: bytes
+    request: bytes, project: bytes, terms: bytes, explanation: bytes, reply: bytes
 ) -> dict[str, bytes]:
     return {
         "request": request,
-        "project": written(asked.get("project")),
-        "terms": written(asked.get("instrument")),
+        "project": project,
+        "terms": terms,
         "explanation": explanation,
         "reply": reply,
     }
