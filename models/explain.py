@@ -14,13 +14,12 @@ rounding.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from features.column import Column
+from features.column import Column, ColumnSet
 from models import tabm
 from models.audit import EXACT_ABOVE_BPS, EXACT_GROUPS, RESIDUE_BPS, Audit, Parts, Rounded
 from models.grouped import shares
@@ -38,7 +37,7 @@ class Explanation(NamedTuple):
 
     of: str
     base: int
-    columns: tuple[Column, ...]
+    column_set: ColumnSet
     values: Sequence[object]  # of the columns, as the caller gave them
     parts: Sequence[int]  # what the columns add
     order: Sequence[int]  # of the columns: the largest first, either sign
@@ -49,12 +48,19 @@ class Explanation(NamedTuple):
     audit: Audit | None = None
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns, in the model's order."""
+        return self.column_set.columns
+
+    @property
     def groups(self) -> dict[str, int]:
         """Return the parts added up by business group, largest first."""
-        sums: dict[str, int] = defaultdict(int)
-        for column, part in zip(self.columns, self.parts, strict=True):
-            sums[column.group] += part
-        return dict(sorted(sums.items(), key=lambda pair: -abs(pair[1])))
+        names = self.column_set.groups_told
+        sums = [0] * len(names)
+        for group, part in zip(self.column_set.group_of, self.parts, strict=True):
+            sums[group] += part
+        pairs = zip(names, sums, strict=True)
+        return dict(sorted(pairs, key=lambda pair: -abs(pair[1])))
 
 
 def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> Parts:
@@ -123,11 +129,11 @@ def explain(
         told = Rounded.of(parts.base_bps, parts.columns_bps, parts.macro_bps, figure_bps)
     rounded: list[int] = told.shares.tolist()
     values = [*map(project.get, model.column_set.names)]
-    order: list[int] = np.argsort(-np.abs(told.shares), kind="stable").tolist()
+    order: list[int] = (-np.abs(told.shares)).argsort(kind="stable").tolist()
     return Explanation(
         of=waterfall.of,
         base=told.base,
-        columns=model.column_set.columns,
+        column_set=model.column_set,
         values=values,
         parts=rounded,
         order=order,

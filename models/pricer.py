@@ -276,18 +276,18 @@ class Quote(NamedTuple):
 
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency
-        columns = told.columns
+        columns, values, parts = told.columns, told.values, told.parts
         return {
             "of": told.of,
             "method": told.method,
             "base_bps": text(told.base),
             "items": [
                 {
-                    "column": columns[at].name,
-                    "group": columns[at].group,
-                    "value": told.values[at],
-                    "unit": columns[at].unit,
-                    "bps": text(told.parts[at]),
+                    "column": (column := columns[at]).name,
+                    "group": column.group,
+                    "value": values[at],
+                    "unit": column.unit,
+                    "bps": text(parts[at]),
                 }
                 for at in told.order
             ],
@@ -332,7 +332,7 @@ class Quote(NamedTuple):
         unknown = {at for at, value in enumerate(told.values) if value is None}
         for source, places in self.model.columns_by_source.items():
             if unknown.issuperset(places):
-                names = [told.columns[at].name for at in places]
+                names = [self.model.column_set.names[at] for at in places]
                 bps = text(sum(told.parts[at] for at in places))
                 missing.append({"source": source, "columns": names, "bps": bps})
         return missing

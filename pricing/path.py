@@ -95,8 +95,7 @@ def path_along(
     return Path(weights, low, high)
 
 
-@dataclass(frozen=True, eq=False)
-class Way:
+class Way(NamedTuple):
     """The straight line from one set of margins to another."""
 
     start: Floats  # (3, K)

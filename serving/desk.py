@@ -86,8 +86,7 @@ class Ledger(Protocol):
         """Return once the entry is durable: None, or what its key holds already."""
 
 
-@dataclass(frozen=True)
-class Priced:
+class Priced(NamedTuple):
     """A quote, written."""
 
     asked: Asked
@@ -97,8 +96,7 @@ class Priced:
     now: datetime
 
 
-@dataclass(frozen=True)
-class _Checked:
+class _Checked(NamedTuple):
     """A sound request on its way to a quote."""
 
     asked: Asked
