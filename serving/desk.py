@@ -82,8 +82,8 @@ class Ledger(Protocol):
     async def find_keys(self, tenant: str, keys: Sequence[str]) -> Mapping[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""
 
-    async def record(self, entry: Entry) -> Kept | None:
-        """Return once the entry is durable: None, or what its key holds already."""
+    def record(self, entry: Entry) -> Awaitable[Kept | None]:
+        """Record an entry; once it is durable: None, or what its key holds already."""
 
 
 class Priced(NamedTuple):
@@ -111,6 +111,14 @@ class _Quoted(NamedTuple):
     told: _Checked
     quote: Quote | Exception
     seconds: float
+
+
+class _Entered(NamedTuple):
+    """A quote that is yet to be recorded."""
+
+    entry: Entry
+    body: Any
+    priced: Priced
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ class Desk:
         with self.ledger.flight(tenant, key):
             kept = await self.ledger.find_keys(tenant, (key, *keys))
             _check_batch(kept, key, len(items))
-            answers: list[Awaitable[Reply | RefusedError]] = []
+            answers: list[_Entered | Reply | RefusedError] = []
             for at in range(0, len(items), AT_ONCE):
                 own = keys[at : at + AT_ONCE]
                 some = [*zip(items[at : at + AT_ONCE], own, strict=False)]
@@ -174,7 +182,7 @@ class Desk:
                 await asyncio.sleep(0)  # lets single quotes in between
                 answers += self._answers(some, quoted, caller, of=len(items))
                 await asyncio.sleep(0)
-            return Batch.of(await asyncio.gather(*answers))
+            return Batch.of(await self._recorded(answers))
 
     def price(
         self, body: Any, caller: Caller, now: datetime, *, recorded: bool = True, quote_id: str = ""
@@ -270,14 +278,34 @@ class Desk:
         )
 
     async def _record(self, entry: Entry, body: Any, priced: Priced) -> Reply:
-        """Record a quote; if its key was taken meanwhile, answer what is under it."""
+        """Record a quote."""
         began = perf_counter()
         kept = await self.ledger.record(entry)
-        self.stage("record", perf_counter() - began)
+        return self._replied(_Entered(entry, body, priced), kept, perf_counter() - began)
+
+    async def _recorded(
+        self, answers: Sequence[_Entered | Reply | RefusedError]
+    ) -> list[Reply | RefusedError]:
+        """Record what is written of a batch: all is handed in before any is waited for."""
+        began, entered = perf_counter(), [one for one in answers if isinstance(one, _Entered)]
+        begun = [self._try(self.ledger.record, one.entry) for one in entered]
+        waits = [_raised(one) if isinstance(one, RefusedError) else one for one in begun]
+        kept = iter(await asyncio.gather(*waits, return_exceptions=True))
+        seconds = perf_counter() - began
+        return [
+            self._try(self._replied, one, next(kept), seconds) if isinstance(one, _Entered) else one
+            for one in answers
+        ]
+
+    def _replied(self, one: _Entered, kept: Kept | BaseException | None, seconds: float) -> Reply:
+        """Return the reply to what was recorded; if its key was taken, what is under that."""
+        if isinstance(kept, BaseException):
+            raise kept
+        self.stage("record", seconds)
         if kept is not None:
-            return _again(kept, body)
-        self.given(body, entry.tenant, priced.document, priced.now)
-        return Reply(entry.quote_id, priced.body)
+            return _again(kept, one.body)
+        self.given(one.body, one.entry.tenant, one.priced.document, one.priced.now)
+        return Reply(one.entry.quote_id, one.priced.body)
 
     def _quoted(
         self, some: Sequence[tuple[Any, str]], caller: Caller, kept: Mapping[str, Kept]
@@ -299,22 +327,22 @@ class Desk:
         caller: Caller,
         *,
         of: int,
-    ) -> list[Awaitable[Reply | RefusedError]]:
-        """Write what was quoted; what comes back waits until recorded.
+    ) -> list[_Entered | Reply | RefusedError]:
+        """Write what was quoted.
 
         One thing after the other is done for all, so that each finds its code in the cache.
         """
         given = [
             self._try(self._given, *one) if isinstance(one, _Quoted) else one for one in quoted
         ]
-        answers: list[Awaitable[Reply | RefusedError]] = []
+        answers: list[_Entered | Reply | RefusedError] = []
         for (item, key), priced in zip(some, given, strict=True):
             if isinstance(priced, Priced):
                 place = (int(key.rpartition("#")[2]), of)
                 entry = self._entry(item, caller.tenant, key, priced, place)
-                answers.append(self._try_record(entry, item, priced))
+                answers.append(_Entered(entry, item, priced))
             else:
-                answers.append(_at_once(priced))
+                answers.append(priced)
         return answers
 
     def _found(self, item: Any, caller: Caller, kept: Kept | None) -> Reply | _Checked:
@@ -331,12 +359,6 @@ class Desk:
             return step(*given)
         except Exception as error:  # whatever it is, the others of the batch get their answer
             return answer(error, self.new_error_id, "a batch")
-
-    async def _try_record(self, entry: Entry, item: Any, priced: Priced) -> Reply | RefusedError:
-        try:
-            return await self._record(entry, item, priced)
-        except RefusedError as refusal:
-            return refusal
 
 
 def _check_batch(kept: Mapping[str, Kept], key: str, size: int) -> None:
@@ -357,8 +379,8 @@ def _again(kept: Kept, body: Any) -> Reply:
     return Reply(kept.quote_id, kept.reply, replayed=True)
 
 
-async def _at_once(answer: Reply | RefusedError) -> Reply | RefusedError:
-    return answer
+async def _raised(refusal: RefusedError) -> Kept | None:
+    raise refusal
 
 
 def _written(asked: Asked, quote: Quote, quote_id: str | None, now: datetime) -> Priced:
