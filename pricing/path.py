@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pricing.errors import InputError, ModelError
+from pricing.errors import ModelError
 from pricing.instrument import Instrument
 
 Floats = NDArray[np.float64]
@@ -108,7 +108,7 @@ class Way(NamedTuple):
         start, end = (np.ascontiguousarray(margins, np.float64) for margins in (start, end))
         move, finite = _move(start, end)
         if not finite:
-            raise InputError.of("end", "infinite where start is, and only there", end)
+            raise ModelError(f"margins must be finite, or infinite at both ends, however: {end}")
         return cls(start, end, move)
 
     def margins(self) -> Floats:

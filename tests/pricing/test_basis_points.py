@@ -3,11 +3,12 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.basis_points import largest_remainder, text
+from pricing.basis_points import largest_remainder, text, with_rest
 from pricing.errors import InputError
 
 parts = st.lists(st.floats(-5e4, 5e4), max_size=60)
@@ -53,6 +54,19 @@ def test_parts_of_another_total_are_refused(total_bps: float) -> None:
 
 def test_a_rounding_residue_is_taken_in() -> None:
     assert largest_remainder([0.333, 0.667], 1.0 + 9e-7) == [33, 67]
+
+
+@given(st.lists(st.floats(-1e4, 1e4), max_size=45), st.floats(-1e4, 1e4))
+def test_a_rest_closes_every_gap(parts: list[float], total_bps: float) -> None:
+    *whole, rest = with_rest(np.array(parts, np.float64), total_bps).tolist()
+    assert sum(whole) + rest == round(100 * total_bps)
+    exact = [*parts, total_bps - math.fsum(parts)]
+    assert all(abs(a - 100 * b) <= 1 + 1e-6 for a, b in zip([*whole, rest], exact, strict=True))
+
+
+def test_a_part_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match="parts_bps must be parts of"):
+        with_rest(np.array([1.0, math.nan]), 1.0)
 
 
 def test_nothing_adds_up_to_nothing() -> None:

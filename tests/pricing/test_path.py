@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pricing.capital.irb import AssetClass
 from pricing.credit import Credit
-from pricing.errors import InputError, ModelError
+from pricing.errors import ModelError
 from pricing.instrument import Instrument, Price
 from pricing.instruments.term_loan import TermLoan
 from pricing.path import path_weights
@@ -253,5 +253,5 @@ def test_a_margin_infinite_at_one_end_only_is_refused(value: float) -> None:
     start = flat(annual_hazard=0.06, lgd=0.45, annual_exits=0.1)
     end = start.copy()
     end[EXIT, 0] = value
-    with pytest.raises(InputError, match="end must be"):
+    with pytest.raises(ModelError, match="infinite at both ends"):
         path_weights(TermLoan(KINDS[0]).priced(STANDARD, EDGES), start, end)
