@@ -20,7 +20,7 @@ from features.column import ColumnSet
 from features.encode import Encoder
 from models import additive, groups, tables, tabm
 from models.additive import Additive
-from models.interval import Drift, Interval, ends, interval, slopes
+from models.interval import Drift, ends, slopes
 from models.leaves import Floats
 from models.members import Members
 from models.peers import Peers
@@ -28,7 +28,6 @@ from models.shapley import Game
 from models.tables import Tables
 from models.tabm import Compared
 from pricing.errors import ModelError
-from pricing.look import Priced
 from pricing.survival import DEFAULT
 
 Trees = tables.Reading
@@ -190,13 +189,6 @@ class HazardModel:
         """Return many projects' margins with the overlay: (n, columns) -> (n, 3, K)."""
         network = None if self.network is None else self.network.margins(x)
         return self._joined(self.tables.margins(x), network) + self.overlay
-
-    def interval(self, reading: Reading, instrument: Priced) -> Interval:
-        """Return the interval of a quote."""
-        margins = reading.margins + self.overlay
-        weights = self.slopes(margins)
-        sd_bag = self.sd_bag(reading, weights, self.members.spread(reading.trees.row, weights))
-        return interval(margins, self.edges, instrument, sd_bag=sd_bag, drift=self.drift)
 
     def slopes(self, margins: Floats) -> Floats:
         """Return (K,) the derivatives of logit PD at the drift's horizon by the log hazards.

@@ -33,7 +33,7 @@ from numba import njit
 from models.leaves import Floats
 from models.tables import Longs
 from pricing.errors import InputError, ModelError
-from pricing.look import Ends, Priced, ends_of
+from pricing.look import Ends
 from pricing.survival import as_ages
 
 LEVEL = 0.90
@@ -96,7 +96,17 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, ends: Ends, *, sd_bag: float, drift: Drift, level: float = LEVEL) -> Interval:
-        """Return the interval of a quote whose ends are known: sd_bag and level as `interval`'s."""
+        """Return the interval of a quote, of which the ends are known.
+
+        Args:
+            ends: what it costs at the margins of `ends`.
+            sd_bag: as there.
+            drift: as there.
+            level: as there.
+
+        Raises:
+            ModelError: a figure at an end is not finite.
+        """
         numbers = [number for pair in ends for number in pair if number is not None]
         if not all(map(math.isfinite, numbers)):
             raise ModelError(f"the ends of an interval must be finite, however: {numbers}")
@@ -111,32 +121,6 @@ class Interval(NamedTuple):
         return "bag" if self.tau is None else "bag_and_cohorts"
 
 
-def interval(
-    margins: Floats,
-    edges: Sequence[int] | Longs,
-    instrument: Priced,
-    *,
-    sd_bag: float,
-    drift: Drift,
-    level: float = LEVEL,
-) -> Interval:
-    """Return the interval of a quote.
-
-    Args:
-        margins: (3, K) of the project, with the overlay.
-        edges: (K + 1,) months.
-        instrument: what is priced.
-        sd_bag: from `Members.spread` with the weights of `slopes` at the drift's horizon.
-        drift: of the model.
-        level: in (0, 1).
-
-    Raises:
-        ModelError: a figure at an end is not finite.
-    """
-    between = ends(margins, edges, sd_bag=sd_bag, drift=drift, level=level)
-    return Interval.of(ends_of(instrument, between), sd_bag=sd_bag, drift=drift, level=level)
-
-
 def ends(
     margins: Floats,
     edges: Sequence[int] | Longs,
@@ -145,7 +129,15 @@ def ends(
     drift: Drift,
     level: float = LEVEL,
 ) -> Floats:
-    """Return (2, 3, K) the margins at both ends; sd_bag and level as `interval`'s."""
+    """Return (2, 3, K) the margins at the safer and the riskier end of an interval.
+
+    Args:
+        margins: (3, K) of the project, with the overlay.
+        edges: (K + 1,) months.
+        sd_bag: from `Members.spread` with the weights of `slopes` at the drift's horizon.
+        drift: of the model.
+        level: in (0, 1).
+    """
     half = _quantile(level) * math.hypot(sd_bag, drift.tau or 0.0)
     ages = as_ages(edges)
     return _ends(_own(margins), ages, min(drift.horizon_months, int(ages[-1])), half)

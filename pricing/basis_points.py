@@ -33,8 +33,8 @@ def largest_remainder(parts_bps: Sequence[float] | Floats, total_bps: float) -> 
     >>> largest_remainder([0.333, 0.333, 0.334], 1.0)
     [33, 33, 34]
     """
-    whole, gap_bps = _apportion(np.asarray(parts_bps, np.float64), total_bps)
-    hundredths: list[int] = _closed(whole, gap_bps).tolist()
+    parts = np.asarray(parts_bps, np.float64)
+    hundredths: list[int] = _closed(*_apportion(parts, total_bps), total_bps).tolist()
     return hundredths
 
 
@@ -44,22 +44,35 @@ def with_rest(parts_bps: Floats, total_bps: float) -> Ints:
     >>> with_rest(np.array([0.333, 0.333]), 1.0).tolist()
     [33, 33, 34]
     """
-    return _closed(*_with_rest(parts_bps, total_bps))
+    return _closed(*_with_rest(parts_bps, total_bps), total_bps)
 
 
-def _closed(whole: Ints, gap_bps: float) -> Ints:
-    """Return parts that leave no gap."""
+def _closed(whole: Ints, gap_bps: float, total_bps: float) -> Ints:
+    """Return parts that leave no gap to their total."""
     if not abs(gap_bps) <= SLACK_BPS:
-        raise InputError.of("parts_bps", "parts of their total", f"a gap of {gap_bps} bp")
+        raise InputError.of("parts_bps", f"parts of {total_bps=}", f"a gap of {gap_bps} bp")
     return whole
 
 
 @njit(cache=True)
 def _with_rest(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
     """Return the parts and the rest in whole hundredths, and the gap: see `_apportion`."""
-    parts = np.append(parts_bps, 0.0)
-    _, parts[-1] = _apportion(parts, total_bps)
-    return _apportion(parts, total_bps)
+    return _apportion(np.append(parts_bps, _gap_bps(parts_bps, total_bps)), total_bps)
+
+
+@njit(cache=True)
+def _gap_bps(parts_bps: Floats, total_bps: float) -> float:
+    """Return what parts miss of their total.
+
+    Source: Neumaier (1974), for a sum that does not lose what is small beside the rest.
+    """
+    total, lower = 0.0, 0.0  # the sum in hundredths, and what it lost
+    for i in range(len(parts_bps)):
+        part = 100 * parts_bps[i]
+        new = total + part
+        lower += (total - new) + part if abs(total) >= abs(part) else (part - new) + total
+        total = new
+    return total_bps - (total + lower) / 100
 
 
 @njit(cache=True)
@@ -68,15 +81,11 @@ def _apportion(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
     count = len(parts_bps)
     whole = np.empty(count, np.int64)
     lost = np.empty(count)
-    total, lower = 0.0, 0.0  # the sum, and what it lost: Neumaier's summation
     for i in range(count):
         part = 100 * parts_bps[i]
         whole[i] = math.floor(part) if math.isfinite(part) else 0
         lost[i] = whole[i] - part
-        new = total + part
-        lower += (total - new) + part if abs(total) >= abs(part) else (part - new) + total
-        total = new
-    gap_bps = total_bps - (total + lower) / 100
+    gap_bps = _gap_bps(parts_bps, total_bps)
     if abs(gap_bps) <= SLACK_BPS:
         missing = int(np.rint(100 * total_bps)) - whole.sum()
         for at in np.argsort(lost, kind="mergesort")[:missing]:

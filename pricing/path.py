@@ -58,6 +58,9 @@ def path_weights(
         end: (3, K) margins of the project.
         tolerance_bps: allowed error of the sum.
 
+    Raises:
+        ModelError: a margin is infinite at one end only, or a figure is not finite.
+
     Source: Aumann & Shapley, Values of Non-Atomic Games (1974); Sundararajan, Taly & Yan (2017).
     """
     way = Way.between(start, end)

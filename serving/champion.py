@@ -183,8 +183,10 @@ class Source:
             raise ModelError(
                 f"the copy of {pointer.digest} must be whole, however: it is gone or altered"
             )
-        model = self.remembered.find(pointer.digest) or self._read(folder, pointer.digest)
-        self.remembered.keep(model)
+        model = self.remembered.find(pointer.digest)
+        if model is None:
+            model = self._read(folder, pointer.digest)
+            self.remembered.keep(model)
         return replace(model, card={**model.card, "version": pointer.version})
 
     def _fetched(self) -> Pointer | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,8 +82,8 @@ class Ledger(Protocol):
     async def find_keys(self, tenant: str, keys: Sequence[str]) -> Mapping[str, Kept]:
         """Return what is recorded under keys of a tenant, by key."""
 
-    def record(self, entry: Entry) -> Awaitable[Kept | None]:
-        """Record an entry; once it is durable: None, or what its key holds already."""
+    async def record(self, entry: Entry) -> Kept | None:
+        """Return once the entry is durable: None, or what its key holds already."""
 
 
 class Priced(NamedTuple):
@@ -105,8 +105,8 @@ class _Checked(NamedTuple):
     now: datetime
 
 
-class _Quoted(NamedTuple):
-    """A request with its quote, or why there is none, and the seconds that took."""
+class _Outcome(NamedTuple):
+    """A checked request with its quote, or why there is none, and the seconds that took."""
 
     told: _Checked
     quote: Quote | Exception
@@ -158,7 +158,9 @@ class Desk:
                 return _again(kept[key], body)
             _check_unused(kept.values())
             priced = self.price(body, caller, self.now())
-            return await self._record(self._entry(body, tenant, key, priced), body, priced)
+            one, began = self._entered(body, tenant, key, priced), perf_counter()
+            taken = await self.ledger.record(one.entry)
+            return self._replied(one, taken, perf_counter() - began)
 
     def what_if(self, body: Any, caller: Caller) -> Reply:
         """Check, price, explain, write: the same without recording, and marked so."""
@@ -178,9 +180,9 @@ class Desk:
             for at in range(0, len(items), AT_ONCE):
                 own = keys[at : at + AT_ONCE]
                 some = [*zip(items[at : at + AT_ONCE], own, strict=False)]
-                quoted = self._quoted(some, caller, kept)
+                outcomes = self._side_by_side(some, caller, kept)
                 await asyncio.sleep(0)  # lets single quotes in between
-                answers += self._answers(some, quoted, caller, of=len(items))
+                answers += self._answers(some, outcomes, caller, of=len(items))
                 await asyncio.sleep(0)
             return Batch.of(await self._recorded(answers))
 
@@ -260,11 +262,11 @@ class Desk:
                 method,
             )
 
-    def _entry(
+    def _entered(
         self, body: Any, tenant: str, key: str, priced: Priced, place: tuple[int, int] | None = None
-    ) -> Entry:
-        """Return what is recorded of a quote; see `of_quote`."""
-        return of_quote(
+    ) -> _Entered:
+        """Return a quote with what is recorded of it; see `of_quote`."""
+        entry = of_quote(
             document=priced.document,
             explanation=priced.explanation,
             reply=priced.body,
@@ -276,21 +278,15 @@ class Desk:
             code=self.code,
             place=place,
         )
-
-    async def _record(self, entry: Entry, body: Any, priced: Priced) -> Reply:
-        """Record a quote."""
-        began = perf_counter()
-        kept = await self.ledger.record(entry)
-        return self._replied(_Entered(entry, body, priced), kept, perf_counter() - began)
+        return _Entered(entry, body, priced)
 
     async def _recorded(
         self, answers: Sequence[_Entered | Reply | RefusedError]
     ) -> list[Reply | RefusedError]:
-        """Record what is written of a batch: all is handed in before any is waited for."""
+        """Record what is written of a batch, all at once."""
         began, entered = perf_counter(), [one for one in answers if isinstance(one, _Entered)]
-        begun = [self._try(self.ledger.record, one.entry) for one in entered]
-        waits = [_raised(one) if isinstance(one, RefusedError) else one for one in begun]
-        kept = iter(await asyncio.gather(*waits, return_exceptions=True))
+        records = (self.ledger.record(one.entry) for one in entered)
+        kept = iter(await asyncio.gather(*records, return_exceptions=True))
         seconds = perf_counter() - began
         return [
             self._try(self._replied, one, next(kept), seconds) if isinstance(one, _Entered) else one
@@ -307,9 +303,9 @@ class Desk:
         self.given(one.body, one.entry.tenant, one.priced.document, one.priced.now)
         return Reply(one.entry.quote_id, one.priced.body)
 
-    def _quoted(
+    def _side_by_side(
         self, some: Sequence[tuple[Any, str]], caller: Caller, kept: Mapping[str, Kept]
-    ) -> list[_Quoted | Reply | RefusedError]:
+    ) -> list[_Outcome | Reply | RefusedError]:
         """Price requests with their keys side by side; what was answered before needs no price."""
         found = [self._try(self._found, item, caller, kept.get(key)) for item, key in some]
         checked = [one for one in found if isinstance(one, _Checked)]
@@ -317,13 +313,13 @@ class Desk:
         quotes = iter(self.pricer.quotes([one.request for one in checked]))
         each = (perf_counter() - began) / max(len(checked), 1)
         return [
-            _Quoted(one, next(quotes), each) if isinstance(one, _Checked) else one for one in found
+            _Outcome(one, next(quotes), each) if isinstance(one, _Checked) else one for one in found
         ]
 
     def _answers(
         self,
         some: Sequence[tuple[Any, str]],
-        quoted: Sequence[_Quoted | Reply | RefusedError],
+        outcomes: Sequence[_Outcome | Reply | RefusedError],
         caller: Caller,
         *,
         of: int,
@@ -333,14 +329,13 @@ class Desk:
         One thing after the other is done for all, so that each finds its code in the cache.
         """
         given = [
-            self._try(self._given, *one) if isinstance(one, _Quoted) else one for one in quoted
+            self._try(self._given, *one) if isinstance(one, _Outcome) else one for one in outcomes
         ]
         answers: list[_Entered | Reply | RefusedError] = []
         for (item, key), priced in zip(some, given, strict=True):
             if isinstance(priced, Priced):
                 place = (int(key.rpartition("#")[2]), of)
-                entry = self._entry(item, caller.tenant, key, priced, place)
-                answers.append(_Entered(entry, item, priced))
+                answers.append(self._entered(item, caller.tenant, key, priced, place))
             else:
                 answers.append(priced)
         return answers
@@ -377,10 +372,6 @@ def _check_unused(others: Iterable[Kept]) -> None:
 def _again(kept: Kept, body: Any) -> Reply:
     kept.check_request(written(body))
     return Reply(kept.quote_id, kept.reply, replayed=True)
-
-
-async def _raised(refusal: RefusedError) -> Kept | None:
-    raise refusal
 
 
 def _written(asked: Asked, quote: Quote, quote_id: str | None, now: datetime) -> Priced:

@@ -132,8 +132,8 @@ class Ledger:
         finally:
             self._flying.discard(held)
 
-    def record(self, entry: Entry) -> asyncio.Future[Kept | None]:
-        """Record an entry; once it is durable: None, or what is recorded under its key already.
+    async def record(self, entry: Entry) -> Kept | None:
+        """Return once the entry is durable: None, or what is recorded under its key already.
 
         Raises:
             RefusedError: `overloaded` if too many wait, `not_recorded` if the store takes nothing.
@@ -154,7 +154,7 @@ class Ledger:
             self._fresh[loop] = []
             loop.call_soon(self._call, loop)
         self._fresh[loop].append(recorded)
-        return recorded
+        return await recorded
 
     def _call(self, loop: asyncio.AbstractEventLoop) -> None:
         """Call the writer once all that is ready now has been priced, and not in between."""

@@ -72,11 +72,8 @@ class Sealer:
             log.warning("what was noted was not recorded or sealed: %s", error)
 
     def _record(self, says: Mapping[str, Any]) -> None:
-        async def record() -> None:
-            now = self._ledger.now()
-            await self._ledger.record(of_ledger(AUDIT, self._ledger.new_id(now), now, says))
-
-        asyncio.run(record())
+        now = self._ledger.now()
+        asyncio.run(self._ledger.record(of_ledger(AUDIT, self._ledger.new_id(now), now, says)))
 
     def _grown(self) -> dict[str, Any] | None:
         """Return what a seal says, if anything was noted since the last."""

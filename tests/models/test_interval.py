@@ -11,11 +11,12 @@ from scipy.optimize import brentq
 from scipy.special import logit
 
 from models.hazard import CAUSES
-from models.interval import LEVEL, Drift, Interval, interval, slopes
+from models.interval import LEVEL, Drift, Interval, ends, slopes
 from models.leaves import Bag, boxes
 from models.members import Members
 from models.tables import Tables
 from pricing.errors import InputError, ModelError
+from pricing.look import Priced, ends_of
 from pricing.survival import incidence
 from tests.models.trees import BUCKETS, Floats, bag, booster, projects
 
@@ -121,17 +122,16 @@ class Worth(Loss):
         return 1e4 - super().figures(margins)
 
 
+def interval(instrument: Priced, *, sd_bag: float, drift: Drift, level: float = LEVEL) -> Interval:
+    """Return the interval of a quote of an instrument."""
+    between = ends(MARGINS, EDGES, sd_bag=sd_bag, drift=drift, level=level)
+    return Interval.of(ends_of(instrument, between), sd_bag=sd_bag, drift=drift, level=level)
+
+
 def quoted(
     *, sd_bag: float = 0.2, tau: float | None = 0.15, months: int = 24, level: float = LEVEL
 ) -> Interval:
-    return interval(
-        MARGINS,
-        EDGES,
-        Loss(months),
-        sd_bag=sd_bag,
-        drift=Drift(tau, 24),
-        level=level,
-    )
+    return interval(Loss(months), sd_bag=sd_bag, drift=Drift(tau, 24), level=level)
 
 
 def span(ends: Interval) -> tuple[float, float]:
@@ -182,13 +182,13 @@ def test_without_cohorts_the_interval_is_the_bags_and_says_so() -> None:
 
 
 def test_the_low_end_is_the_lower_figure_also_where_risk_lowers_it() -> None:
-    ends = interval(MARGINS, EDGES, Worth(24), sd_bag=0.2, drift=Drift(0.1))
-    assert span(ends)[0] < span(ends)[1]
-    assert (ends.low_bps or 0.0) < (ends.high_bps or 0.0)
+    worth = interval(Worth(24), sd_bag=0.2, drift=Drift(0.1))
+    assert span(worth)[0] < span(worth)[1]
+    assert (worth.low_bps or 0.0) < (worth.high_bps or 0.0)
 
 
 def test_the_horizon_is_cut_to_the_ages_that_the_model_knows() -> None:
-    longer = interval(MARGINS, EDGES, Loss(), sd_bag=0.2, drift=Drift(None, 240))
+    longer = interval(Loss(), sd_bag=0.2, drift=Drift(None, 240))
     middle = logit_pd(MARGINS, 60)
     assert logit(span(longer)[1]) == pytest.approx(middle + Z_90 * 0.2, abs=1e-9)
 

@@ -15,6 +15,7 @@ from models import artifact
 from models.explain import attribute
 from pricing import policy
 from pricing.instruments.term_loan import TermLoan
+from pricing.look import ends_of
 from pricing.schedule import Terms
 from pricing.survival import DEFAULT
 from training import drift, monotone
@@ -68,7 +69,12 @@ def test_its_parts_add_up_to_its_price(fitted: Fitted, tmp_path: Path) -> None:
         spread_bps = loan.price(reading.margins + model.overlay).figure_bps
         told = parts.base_bps + parts.columns_bps.sum() + parts.macro_bps
         assert told == pytest.approx(spread_bps, rel=0, abs=1e-6)
-        assert model.interval(reading, loan).sd_bag > 0
+        margins = reading.margins + model.overlay
+        slopes = model.slopes(margins)
+        sd_bag = model.sd_bag(reading, slopes, model.members.spread(reading.trees.row, slopes))
+        low, high = ends_of(loan, model.ends(margins, sd_bag)).bps
+        assert sd_bag > 0
+        assert (low or 0.0) < spread_bps < (high or 0.0)
 
 
 def test_no_step_goes_against_a_direction_where_anything_binds(

@@ -117,7 +117,7 @@ def test_a_crash_between_commit_and_reply_leaves_the_quote_for_the_retry(tmp_pat
                 await commit(entry)
                 raise StruckError
 
-            books.record = record_and_die  # type: ignore[method-assign,assignment]  # the crash
+            books.record = record_and_die  # type: ignore[method-assign]  # the crash
             await desk(books).quote(request(), LOCAL, "k")
 
         with pytest.raises(StruckError):

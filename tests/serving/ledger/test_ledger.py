@@ -121,10 +121,7 @@ def test_an_id_that_is_taken_is_refused_and_the_ledger_recovers(
 
 def test_a_queue_that_is_full_refuses(tmp_path: Path) -> None:
     async def crowd(books: Ledger) -> list[object]:
-        async def one(number: int) -> object:
-            return await books.record(entry(str(number)))
-
-        waiting = [one(number) for number in range(50)]
+        waiting = [books.record(entry(str(number))) for number in range(50)]
         return [*await asyncio.gather(*waiting, return_exceptions=True)]
 
     with ledger(tmp_path, most_waiting=3) as books:
