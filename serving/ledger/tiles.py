@@ -19,7 +19,7 @@ from serving.ledger.tree import HASH_BYTES, ProofError, node_hash
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
-TILES_KEPT = 1024  # in memory, of 8 KiB each
+TILES_KEPT = 1024  # in memory, of 19 KB each: 256 hashes that are objects of their own
 LEVEL = "[0-9]|[1-5][0-9]|6[0-3]"
 INDEX = r"(?:x[0-9]{3}/){0,5}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?"
 
