@@ -53,14 +53,17 @@ class Explanation(NamedTuple):
         return self.column_set.columns
 
     @property
-    def groups(self) -> dict[str, int]:
+    def groups(self) -> list[tuple[str, int]]:
         """Return the parts added up by business group, largest first."""
         names = self.column_set.groups_told
         sums = [0] * len(names)
         for group, part in zip(self.column_set.group_of, self.parts, strict=True):
             sums[group] += part
-        pairs = zip(names, sums, strict=True)
-        return dict(sorted(pairs, key=lambda pair: -abs(pair[1])))
+        return sorted(zip(names, sums, strict=True), key=_size, reverse=True)
+
+
+def _size(named: tuple[str, int]) -> int:
+    return abs(named[1])
 
 
 def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> Parts:

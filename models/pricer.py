@@ -23,7 +23,7 @@ from models.members import deviation
 from models.reasons import Language
 from models.waterfall import Waterfall
 from pricing.arrange import arranged
-from pricing.basis_points import text
+from pricing.basis_points import text, texts
 from pricing.deal import Deal
 from pricing.errors import InputError
 from pricing.instrument import Price
@@ -231,7 +231,7 @@ class Quote(NamedTuple):
         return {
             **({"rate": f"{self.waterfall.rate / 1e6:.6f}"} if annual else {}),
             self.waterfall.of: text(self.waterfall.total),
-            "waterfall": [{"name": name, "bps": text(part)} for name, part in self.waterfall.lines],
+            "waterfall": _named("name", self.waterfall.lines),
             "pd": {horizon: f"{pd:.6f}" for horizon, pd in self.price.pd.items()},
             "grade": grade(self.price.annual_pd),
             "lgd": f"{self.price.lgd:.6f}",
@@ -277,6 +277,7 @@ class Quote(NamedTuple):
     def _explanation(self, language: Language) -> dict[str, Any]:
         told, currency = self.explanation, self.model.currency
         columns, values, parts = told.columns, told.values, told.parts
+        printed = texts([parts[at] for at in told.order])
         return {
             "of": told.of,
             "method": told.method,
@@ -287,12 +288,12 @@ class Quote(NamedTuple):
                     "group": column.group,
                     "value": values[at],
                     "unit": column.unit,
-                    "bps": text(parts[at]),
+                    "bps": bps,
                 }
-                for at in told.order
+                for at, bps in zip(told.order, printed, strict=True)
             ],
-            "groups": [{"group": group, "bps": text(part)} for group, part in told.groups.items()],
-            "lines": [{"name": name, "bps": text(part)} for name, part in told.lines],
+            "groups": _named("group", told.groups),
+            "lines": _named("name", told.lines),
             "total_bps": text(told.total),
             "reasons": [
                 {
@@ -310,7 +311,7 @@ class Quote(NamedTuple):
         rounded = audit.rounded(self.waterfall.figure / 100)
         named = zip(self.model.column_set.groups_told, rounded.shares.tolist(), strict=True)
         return {
-            "groups": [{"group": group, "bps": text(part)} for group, part in named],
+            "groups": _named("group", [*named]),
             "macro_bps": text(rounded.macro),
             "mean_difference_bps": _fixed(audit.difference_bps, 2),
             "limit_bps": _fixed(audit.limit_bps, 2),
@@ -338,6 +339,12 @@ class Quote(NamedTuple):
         return missing
 
 
+def _named(what: str, parts: Sequence[tuple[str, int]]) -> list[dict[str, str]]:
+    """Return parts by name, as they are printed."""
+    printed = texts([part for _, part in parts])
+    return [{what: name, "bps": bps} for (name, _), bps in zip(parts, printed, strict=True)]
+
+
 def _fixed(number: float | None, digits: int) -> str | None:
     return None if number is None else f"{number:.{digits}f}"
 
@@ -352,13 +359,14 @@ def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
 
 def _survival(price: Price) -> orjson.Fragment:
     """Return the survival curve at every third month and the last, written."""
-    months, points = _months(len(price.curves.survival) - 1)
-    return orjson.Fragment(points % tuple(price.curves.survival[months].tolist()))
+    alive = price.curves.survival
+    last = len(alive) - 1
+    return orjson.Fragment(_points(last) % (*alive[:last:3].tolist(), alive.item(last)))
 
 
 @lru_cache(maxsize=1024)
-def _months(last: int) -> tuple[list[int], str]:
-    """Return the months at which a curve is told, and its points with room for the values."""
+def _points(last: int) -> str:
+    """Return the points at which a curve of so many months is told, with room for the values."""
     months = [*range(0, last, 3), last]
     points = ",".join(f'{{"month":{month},"alive":"%.6f"}}' for month in months)
-    return months, f"[{points}]"
+    return f"[{points}]"

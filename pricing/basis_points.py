@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -93,7 +92,6 @@ def _apportion(parts_bps: Floats, total_bps: float) -> tuple[Ints, float]:
     return whole, gap_bps
 
 
-@lru_cache(maxsize=1 << 16)
 def text(hundredths: int) -> str:
     """Return whole hundredths as a decimal number of basis points.
 
@@ -101,3 +99,12 @@ def text(hundredths: int) -> str:
     ('-12.40', '0.05', '-0.05')
     """
     return f"{hundredths / 100:.2f}"  # exact: two decimals of a whole number below 2^53
+
+
+def texts(hundredths: Sequence[int]) -> list[str]:
+    """Return the `text` of each, which is faster.
+
+    >>> texts([-1240, 5])
+    ['-12.40', '0.05']
+    """
+    return ("%.2f " * len(hundredths) % tuple([part / 100 for part in hundredths])).split()
