@@ -15,6 +15,7 @@ rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +146,7 @@ def explain(
         reasons=tuple(
             [
                 _reason(model, index, rounded[index], values[index], float(x[index]))
-                for index in [index for index in order if rounded[index] > 0][:MOST]
+                for index in islice((index for index in order if rounded[index] > 0), MOST)
             ]
         ),
         method=method,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,10 @@ from models.leaves import Floats
 
 @dataclass(frozen=True)
 class Peers:
-    """Every column's known values in the background, sorted, with their cumulated weight shares."""
+    """Every column's known values in the background, sorted, with their cumulated weight shares.
+
+    One value is looked up at a time, for which `bisect` takes half as long as NumPy.
+    """
 
     values: tuple[Floats, ...]  # a column each, ascending
     shares: tuple[Floats, ...]  # a column each, one longer: share of the weight before each value
@@ -40,7 +44,7 @@ class Peers:
         >>> peers.below(0, 2.0), peers.same(0, 2.0), peers.above(0, 2.0)
         (0.25, 0.5, 0.25)
         """
-        return float(self.shares[column][self.values[column].searchsorted(value, "left")])
+        return self.shares[column].item(bisect_left(self.values[column].data, value))
 
     def same(self, column: int, value: float) -> float:
         """Return the share of peers who have the very value, in [0, 1]."""
@@ -49,4 +53,4 @@ class Peers:
     def above(self, column: int, value: float) -> float:
         """Return the share of peers whose value is higher, in [0, 1]."""
         shares = self.shares[column]
-        return float(shares[-1] - shares[self.values[column].searchsorted(value, "right")])
+        return shares.item(-1) - shares.item(bisect_right(self.values[column].data, value))
