@@ -15,7 +15,6 @@ rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -60,11 +59,7 @@ class Explanation(NamedTuple):
         sums = [0] * len(names)
         for group, part in zip(self.column_set.group_of, self.parts, strict=True):
             sums[group] += part
-        return sorted(zip(names, sums, strict=True), key=_size, reverse=True)
-
-
-def _size(named: tuple[str, int]) -> int:
-    return abs(named[1])
+        return sorted(zip(names, sums, strict=True), key=lambda pair: -abs(pair[1]))
 
 
 def attribute(model: HazardModel, reading: Reading, instrument: Instrument) -> Parts:
@@ -146,7 +141,7 @@ def explain(
         reasons=tuple(
             [
                 _reason(model, index, rounded[index], values[index], float(x[index]))
-                for index in islice((index for index in order if rounded[index] > 0), MOST)
+                for index in [index for index in order if rounded[index] > 0][:MOST]
             ]
         ),
         method=method,

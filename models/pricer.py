@@ -359,14 +359,13 @@ def _from_terms(model: HazardModel, terms: Terms) -> dict[str, object]:
 
 def _survival(price: Price) -> orjson.Fragment:
     """Return the survival curve at every third month and the last, written."""
-    alive = price.curves.survival
-    last = len(alive) - 1
-    return orjson.Fragment(_points(last) % (*alive[:last:3].tolist(), alive.item(last)))
+    months, points = _months(len(price.curves.survival) - 1)
+    return orjson.Fragment(points % tuple(price.curves.survival[months].tolist()))
 
 
 @lru_cache(maxsize=1024)
-def _points(last: int) -> str:
-    """Return the points at which a curve of so many months is told, with room for the values."""
+def _months(last: int) -> tuple[list[int], str]:
+    """Return the months at which a curve is told, and its points with room for the values."""
     months = [*range(0, last, 3), last]
     points = ",".join(f'{{"month":{month},"alive":"%.6f"}}' for month in months)
-    return f"[{points}]"
+    return months, f"[{points}]"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.basis_points import largest_remainder, text, with_rest
+from pricing.basis_points import largest_remainder, text, texts, with_rest
 from pricing.errors import InputError
 
 parts = st.lists(st.floats(-5e4, 5e4), max_size=60)
@@ -78,3 +78,8 @@ def test_the_text_is_the_number(hundredths: int) -> None:
     printed = text(hundredths)
     assert Fraction(printed) == Fraction(hundredths, 100)
     assert printed[-3] == "."
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), max_size=60))
+def test_a_list_is_printed_as_its_parts_are(hundredths: list[int]) -> None:
+    assert texts(hundredths) == [text(part) for part in hundredths]
